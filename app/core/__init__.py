@@ -1,0 +1,1 @@
+"""What every other folder may rely on: settings, errors, identity, usage, the clock and the database."""

@@ -1,0 +1,121 @@
+"""Every setting, as one pydantic class. Each is read from `RUNG_<NAME>` or a `.env` file in the checkout.
+
+A setting is one field here and one row in docs/settings.md; a test fails until both are there.
+"""
+
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.errors import ConfigurationError
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """The settings of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNG_", env_file=PROJECT_DIR / ".env", extra="ignore")
+
+    data_dir: Path = Field(PROJECT_DIR / ".rung", description="Folder that holds all state.")
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
+    public_url: str | None = Field(
+        None, description="Address people reach Rung at, for links; the default is host and port."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    log_json: bool = Field(False, description="One JSON object a line instead of text.")
+
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL as postgresql://user:password@host/name; the default is SQLite in the data folder.",
+    )
+    qdrant_url: str | None = Field(None, description="A Qdrant server; the default is the embedded engine.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
+    qdrant_collection: str = Field("rung", description="Collection on the Qdrant server.")
+
+    embedding_model: str = Field(
+        "bundled", description="`bundled` (all-MiniLM-L6-v2) or a folder with a sentence-transformers model."
+    )
+    embedding_threads: int = Field(0, ge=0, description="Threads for the encoder; 0 means one per core.")
+
+    max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")
+    parse_timeout_seconds: float = Field(
+        60.0, gt=0, description="Longest a single document may take to parse."
+    )
+    parse_memory_bytes: int = Field(
+        1_500_000_000, gt=0, description="Most memory the parser process may use."
+    )
+
+    premium_model: str | None = Field(
+        None, description="The premium rung's model as LiteLLM names it, such as openai/gpt-5.2."
+    )
+    premium_api_key: SecretStr | None = Field(None, description="Key of the premium model's provider.")
+    premium_base_url: str | None = Field(
+        None, description="Any OpenAI-compatible address; the default is the provider's."
+    )
+    premium_input_price: Decimal | None = Field(
+        None, ge=0, description="What a million input tokens cost us, in the plan's currency."
+    )
+    premium_output_price: Decimal | None = Field(
+        None, ge=0, description="What a million output tokens cost us, in the plan's currency."
+    )
+    premium_timeout_seconds: float = Field(
+        60.0, gt=0, description="Longest wait for the premium model's next bytes."
+    )
+
+    price_plan: str = Field("standard.2026-11", description="Price plan in billing/plans.")
+    budget_monthly: Decimal | None = Field(
+        None,
+        ge=0,
+        description="Most the workspace may spend in a calendar month, in the plan's currency; none by default.",
+    )
+
+    session_days: int = Field(30, gt=0, description="How long a sign-in lasts.")
+    secure_cookies: bool = Field(
+        False, description="Set it behind TLS: cookies are then sent over HTTPS only."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def database_address(self) -> str:
+        """The SQLAlchemy address of the database, with the driver this project uses."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir / 'rung.db'}"
+        for prefix in ("postgresql://", "postgres://"):
+            if self.database_url.startswith(prefix):
+                return "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
+        return self.database_url
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach this installation, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def premium_configured(self) -> bool:
+        return self.premium_model is not None and (
+            self.premium_api_key is not None or self.premium_base_url is not None
+        )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        ConfigurationError: names each setting that cannot be read, and why.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"RUNG_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("These settings cannot be used:\n  " + "\n  ".join(lines)) from error

@@ -1,0 +1,118 @@
+"""The database: SQLite by default, PostgreSQL by one setting, the same tables and sessions on both.
+
+A session is either a `read` or a `write`. A write on SQLite takes the lock at once (`BEGIN IMMEDIATE`) and
+one at a time in this process: a transaction that reads first and writes later fails when another
+writer came between, and no busy timeout helps it.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+_BUSY_TIMEOUT_MS = 30_000
+
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit integer on both databases (SQLite numbers its rows only for INTEGER)."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone. SQLite stores none, so it is written and read as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """One database and its connections.
+
+    Args:
+        address: a SQLAlchemy address, `sqlite:///FILE` or `postgresql+psycopg://…`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._url = make_url(address)
+        self._write_lock = threading.Lock()
+        self.engine = self._make_engine()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database; what it would change is not kept."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are committed together at the end, or not at all when anything raises."""
+        if not self.is_sqlite:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+            return
+        with self._write_lock, self.engine.connect() as connection:
+            immediate = connection.execution_options(rung_begin="IMMEDIATE")
+            with Session(immediate, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _make_engine(self) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self._url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        if self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self._url, connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN is deferred and comes late; ours is sent by _begin_sqlite.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("rung_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")

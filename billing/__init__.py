@@ -1,0 +1,1 @@
+"""Meters, prices and proves what each answer cost. Imports `app.core` alone."""

@@ -1,0 +1,1 @@
+"""Turns documents into chunks: connectors, parsing, chunking, sync runs."""

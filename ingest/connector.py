@@ -1,0 +1,93 @@
+"""The seam to the outside: what a connector is and what it yields.
+
+Upsert          a document is new or may have changed
+Unchanged       a document whose revision is the one we hold (nothing was read)
+Delete          the source says that it is gone
+AccessChange    its access list changed, its content did not
+Failure         one document could not be read; the run goes on
+Checkpoint      everything before this is handed over; a run that dies resumes here
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from app.core.identity import AccessList
+from ingest.document import SourceDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    document: SourceDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    external_id: str
+    access: AccessList
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChange:
+    external_id: str
+    access: AccessList
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`code` is stable (`file_too_large`, `vanished`, …); `reason` tells the admin what to do."""
+
+    external_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Opaque resume state, as text. An empty one means the beginning."""
+
+    state: str
+
+
+Change = Upsert | Unchanged | Delete | AccessChange | Failure | Checkpoint
+
+KnownRevision = Callable[[str], str | None]
+"""Tells the revision that Rung holds of an external id, so that a connector can skip the reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether the source can be read, and what to do if not."""
+
+    ok: bool
+    message: str
+
+
+class Connector(Protocol):
+    """Code for one kind of system. Made from its settings, it reads and never writes."""
+
+    kind: ClassVar[str]
+    settings_type: ClassVar[type[BaseModel]]
+
+    def check(self) -> Check:
+        """Whether the source can be reached and read, without reading it all."""
+        ...
+
+    def pull(self, checkpoint: str, known: KnownRevision) -> Iterator[Change]:
+        """Everything after the checkpoint, in an order that is the same in each run, ending with a Checkpoint.
+
+        One item that cannot be read is a `Failure`, never an exception; an exception means that the
+        source itself cannot be reached.
+        """
+        ...
+
+    def list_ids(self) -> Iterator[str]:
+        """The ids of all items at the source now, readable or not: what is missing here is pruned."""
+        ...

