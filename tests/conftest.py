@@ -1,5 +1,6 @@
 """Fixtures that every folder's tests share: a database of both kinds, settings in an empty folder."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,13 +31,10 @@ def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _import_tables() -> None:
-    import importlib
-
-    import app.core.tables
-
-    for folder in ("ingest", "routing", "billing"):
+    """Makes every folder's tables known to the metadata."""
+    for folder in ("app/core", "ingest", "routing", "billing"):
         if (Path(__file__).parents[1] / folder / "tables.py").exists():
-            importlib.import_module(f"{folder}.tables")
+            importlib.import_module(f"{folder.replace('/', '.')}.tables")
 
 
 @pytest.fixture

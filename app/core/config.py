@@ -19,7 +19,9 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
 class Settings(BaseSettings):
     """The settings of one installation."""
 
-    model_config = SettingsConfigDict(env_prefix="RUNG_", env_file=PROJECT_DIR / ".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="RUNG_", env_file=PROJECT_DIR / ".env", env_ignore_empty=True, extra="ignore"
+    )
 
     data_dir: Path = Field(PROJECT_DIR / ".rung", description="Folder that holds all state.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
@@ -32,7 +34,7 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(
         None,
-        description="PostgreSQL as postgresql://user:password@host/name; the default is SQLite in the data folder.",
+        description="PostgreSQL, as postgresql://user:password@host/name; the default is a SQLite file.",
     )
     qdrant_url: str | None = Field(None, description="A Qdrant server; the default is the embedded engine.")
     qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
@@ -72,7 +74,7 @@ class Settings(BaseSettings):
     budget_monthly: Decimal | None = Field(
         None,
         ge=0,
-        description="Most the workspace may spend in a calendar month, in the plan's currency; none by default.",
+        description="Most the workspace may spend in a month, in the plan's currency; no limit by default.",
     )
 
     session_days: int = Field(30, gt=0, description="How long a sign-in lasts.")

@@ -1,0 +1,59 @@
+"""The rules of the house that import-linter cannot hold."""
+
+import ast
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("app", "ingest", "retrieval", "routing", "billing", "web", "bench")
+
+
+def _sources() -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_the_folder_names_resolve_inside_this_checkout() -> None:
+    for folder in FOLDERS:
+        module = importlib.import_module(folder)
+        assert module.__file__ and Path(module.__file__).is_relative_to(ROOT), folder
+
+
+def test_only_wiring_joins_the_siblings() -> None:
+    siblings = {"ingest", "routing", "billing"}
+    for path in _sources():
+        folder = path.relative_to(ROOT).parts[0]
+        if folder in siblings:
+            text = path.read_text()
+            for other in siblings - {folder}:
+                assert not re.search(rf"^\s*(from|import) {other}\b", text, re.M), path
+
+
+def test_no_exception_is_swallowed() -> None:
+    for path in _sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                only = node.body[0] if len(node.body) == 1 else None
+                assert not isinstance(only, ast.Pass), f"{path}:{node.lineno} swallows an exception"
+
+
+def test_money_is_never_a_float() -> None:
+    for path in sorted((ROOT / "billing").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), f"{path}:{node.lineno}"
+            assert not (isinstance(node, ast.Name) and node.id == "float"), f"{path}:{node.lineno}"
+
+
+def test_nothing_large_is_committed() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        path = ROOT / name
+        if path.is_file():
+            assert path.stat().st_size < 2_000_000, name
+
+
+def test_files_fit_their_room() -> None:
+    for path in _sources():
+        if "migrations/versions" not in path.as_posix():
+            assert path.read_text().count("\n") <= 400, f"{path} has outgrown its room"
