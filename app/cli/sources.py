@@ -1,0 +1,146 @@
+"""`source …`: configured connectors and their sync runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.output import JsonFlag, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from ingest.sync import SyncEngine, SyncProgress, SyncSummary
+
+app = typer.Typer(no_args_is_help=True, help="Add sources, sync them, see how they are.")
+
+Name = Annotated[str, typer.Argument(help="The source's name.")]
+
+
+@app.command()
+def add(
+    kind: Annotated[str, typer.Argument(help="The kind of connector: folder.")],
+    name: Annotated[str, typer.Option(help="What people will call it.")],
+    path: Annotated[Path, typer.Option(help="The folder to read.")],
+    access: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who may read what has no .access.toml: everyone, group:NAME or user:EMAIL; nobody by default."
+        ),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Add a source. Nothing is read until it is synced."""
+    from app.core.identity import parse_access
+    from app.wiring import house
+
+    with house() as it:
+        source = it.sources.add(kind, name, {"path": str(path.resolve())}, parse_access(access or ()))
+    if json:
+        print_json(source)
+        return
+    console.print(f"Added. Read it with: python -m app source sync {source.name}")
+    if not access:
+        console.print("Documents without an .access.toml will be readable by nobody: --access was not given.")
+
+
+@app.command("list")
+def list_sources(json: JsonFlag = False) -> None:
+    """List the sources with what they hold and how their last sync ended."""
+    from app.wiring import house
+
+    with house() as it:
+        sources = it.sources.list()
+    if json:
+        print_json(sources)
+        return
+    rows = [
+        (s.name, s.kind, s.documents, s.chunks, s.last_run.wording if s.last_run else "never synced") for s in sources
+    ]
+    print_table("Sources", ["name", "kind", "documents", "chunks", "last sync"], rows)
+
+
+@app.command()
+def sync(
+    name: Name,
+    background: Annotated[bool, typer.Option("--background", help="Queue it for a worker instead.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Remove every document if the source lists none.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Read a source: index what is new or changed, remove what is gone."""
+    from app.wiring import house
+
+    with house() as it:
+        if background:
+            from app.worker import enqueue_sync
+
+            it.sources.get(name)
+            enqueue_sync(it.settings, name)
+            console.print(f"Queued. A worker runs it: python -m app worker; see: python -m app source runs {name}")
+            return
+        summary = it.sync.run(name, allow_empty=allow_empty) if json else sync_with_progress(it.sync, name, allow_empty)
+        failures = it.sources.failures(summary.run_id)
+    if json:
+        print_json({"summary": summary, "wording": summary.wording, "failures": failures})
+        return
+    print_summary(summary)
+    if failures:
+        print_table("Failures", ["document", "code", "reason"], [(f.path, f.code, f.reason) for f in failures])
+
+
+@app.command()
+def runs(name: Name, json: JsonFlag = False) -> None:
+    """List a source's sync runs, newest first."""
+    from app.wiring import house
+
+    with house() as it:
+        found = it.sources.runs(name)
+    if json:
+        print_json(found)
+        return
+    print_table("Sync runs", ["started", "state", "run"], [(r.started_at, r.wording, r.id) for r in found])
+
+
+@app.command()
+def remove(
+    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; remove it.")] = False
+) -> None:
+    """Remove a source and every document it holds here; the source itself is not touched."""
+    from app.wiring import house
+
+    with house() as it:
+        source = it.sources.get(name)
+        if not yes:
+            typer.confirm(f"Remove {name} and its {source.documents} documents from Rung?", abort=True)
+        it.sources.remove(name)
+    console.print(f"{name} and its {source.documents} documents are gone from here.")
+
+
+def print_summary(summary: "SyncSummary") -> None:
+    console.print(f"[bold]{summary.wording}[/bold]")
+    console.print(
+        f"{summary.upserted} new or changed, {summary.unchanged} unchanged, {summary.deleted} removed; "
+        f"{summary.chunks_embedded} chunks embedded, {summary.chunks_reused} reused, "
+        f"in {summary.duration_seconds:.1f} s."
+    )
+    if summary.chunks_embedded == 0:
+        console.print("Nothing was embedded: every chunk was here already.")
+
+
+def sync_with_progress(sync: "SyncEngine", name: str, allow_empty: bool = False) -> "SyncSummary":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents, {task.fields[chunks]} chunks"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(f"Indexing {name}", total=None, chunks=0)
+
+        def show(progress: "SyncProgress") -> None:
+            bar.update(task, completed=progress.done, total=progress.total, chunks=progress.chunks)
+
+        return sync.run(name, show, allow_empty=allow_empty)

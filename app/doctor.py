@@ -1,0 +1,65 @@
+"""Looks at every part of an installation and says what is wrong and how to mend it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from app.core.errors import RungError
+
+if TYPE_CHECKING:
+    from app.wiring import House
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part that was looked at."""
+
+    part: str
+    state: Literal["ok", "off", "wrong"]
+    detail: str
+
+
+def examine(house: "House", *, quick: bool = False) -> list[Finding]:
+    """Looks at each part; `quick` leaves out what takes seconds (weights, the whole ledger)."""
+    looks: list[tuple[str, Callable[[House], Finding]]] = [("database", _database), ("index", _index)]
+    if not quick:
+        looks += [("encoder", _encoder), ("ladder", _ladder), ("ledger", _ledger)]
+    findings = []
+    for part, look in looks:
+        try:
+            findings.append(look(house))
+        except RungError as error:
+            findings.append(Finding(part, "wrong", error.message))
+    return findings
+
+
+def _database(house: "House") -> Finding:
+    from app.migrations import current
+
+    kind = "SQLite" if house.database.is_sqlite else "PostgreSQL"
+    return Finding("database", "ok", f"{kind} at {current(house.database)}; {len(house.directory.list())} people")
+
+
+def _index(house: "House") -> Finding:
+    stats = house.index.stats()
+    where = house.settings.qdrant_url or "embedded"
+    size = "" if stats.disk_bytes is None else f", {stats.disk_bytes / 1e6:.0f} MB"
+    return Finding("index", "ok", f"{stats.points} chunks{size} ({where})")
+
+
+def _encoder(house: "House") -> Finding:
+    house.embedder.warm_up()
+    return Finding("encoder", "ok", f"{house.embedder.name}, {house.embedder.dimensions} numbers")
+
+
+def _ladder(house: "House") -> Finding:
+    states = house.answerer.availability()
+    words = ", ".join(f"{s.tier}: {'on' if s.reason is None else s.reason}" for s in states)
+    return Finding("ladder", "ok" if all(s.reason is None for s in states) else "off", words)
+
+
+def _ledger(house: "House") -> Finding:
+    report = house.ledger.verify()
+    if report.ok:
+        return Finding("ledger", "ok", f"{report.rows} rows, whole")
+    return Finding("ledger", "wrong", f"row {report.first_bad_seq}: {report.problem}")
