@@ -1,0 +1,10 @@
+"""Bytes to plain text with headings, in a process with limits.
+
+`ParserProcess` is what the pipeline uses; `formats` says which suffix goes to which parser.
+"""
+
+from ingest.parsing.document import Heading, ParsedDocument, ParseError
+from ingest.parsing.formats import supports
+from ingest.parsing.process import Parser, ParserProcess
+
+__all__ = ["Heading", "ParseError", "ParsedDocument", "Parser", "ParserProcess", "supports"]

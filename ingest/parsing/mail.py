@@ -1,0 +1,66 @@
+"""E-mail messages: subject, sender, recipients, date and the text, with quoted replies kept."""
+
+import email
+import email.policy
+from datetime import UTC, datetime
+from email.message import EmailMessage, MIMEPart
+from email.utils import parsedate_to_datetime
+
+from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, one_line
+from ingest.parsing.html import parse_html_text
+
+
+def parse_mail(content: bytes) -> ParsedDocument:
+    """A message as a document: its subject is the title. Attachments are named, not read.
+
+    Raises:
+        ParseError: `damaged` when it has none of the headers of a message; `invalid_encoding`.
+    """
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    if not any(message[name] for name in ("From", "Date", "Subject", "Message-ID")):
+        raise ParseError("damaged", "It has none of the headers of an e-mail.")
+    subject, sender = _header(message, "Subject"), _header(message, "From")
+    builder = TextBuilder()
+    for name in ("From", "To", "Cc", "Date"):
+        value = _header(message, name)
+        if value:
+            builder.line(f"{name}: {value}")
+    builder.block(_body(message))
+    names = [one_line(part.get_filename() or "unnamed") for part in message.iter_attachments()]
+    if names:
+        builder.block("Attachments: " + ", ".join(names))
+    return builder.build(
+        "message/rfc822", title=subject or "(no subject)", author=sender, updated_at=_moment(message)
+    )
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    return one_line(str(message[name] or ""))
+
+
+def _body(message: EmailMessage) -> str:
+    part = message.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return ""
+    text = _decoded(part)
+    return parse_html_text(text).text if part.get_content_subtype() == "html" else text
+
+
+def _decoded(part: MIMEPart) -> str:
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    charset = part.get_content_charset("utf-8")
+    # Plain ASCII is what a part without a charset promises; UTF-8 contains it.
+    name = "utf-8" if charset in ("us-ascii", "ascii") else charset
+    try:
+        return data.decode(name)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ParseError("invalid_encoding", f"The message says it is {charset}, but is not.") from error
+
+
+def _moment(message: EmailMessage) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(str(message["Date"]))
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
