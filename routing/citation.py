@@ -1,0 +1,107 @@
+"""Citations: `[n]` in an answer, checked against the passages, and the exact span that supports each."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrieval.passage import Passage
+from routing.text.sentences import Span, marker_length, split_sentences
+from routing.text.words import content_words, words
+
+_LONGEST_QUOTE = 600
+_MARK = re.compile(r"[ \t]*\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class SpanCitation:
+    """A citation by its passage: `start` and `end` are character offsets in the document's stored text."""
+
+    n: int
+    passage: Passage
+    start: int
+    end: int
+
+    @property
+    def quote(self) -> str:
+        """The cited text, exactly as it stands in the document."""
+        return self.passage.text[self.start - self.passage.start : self.end - self.passage.start]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnswer:
+    """A text whose marks are numbered 1, 2, … in the order they appear, each with a citation.
+
+    `dropped` counts the marks that no passage supports; they are gone from the text.
+    """
+
+    text: str
+    citations: tuple[SpanCitation, ...]
+    dropped: int
+
+
+def cite(n: int, passage: Passage, span: Span) -> SpanCitation:
+    """A citation of a stretch of a passage, given by offsets in the passage's own text."""
+    return SpanCitation(n, passage, passage.start + span.start, passage.start + span.end)
+
+
+def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:
+    """Keeps the marks `[n]` whose nth passage shares a word with the sentence they stand in.
+
+    A mark out of range, or on a passage that has no content word in common with its sentence, is dropped. The
+    rest are renumbered by first appearance of the passage and quote its best matching sentence.
+    """
+    numbers: dict[int, int] = {}
+    citations: list[SpanCitation] = []
+    kept: list[str] = []
+    dropped = position = 0
+    for mark in _MARK.finditer(text):
+        kept.append(text[position : mark.start()])
+        position = mark.end()
+        claim = _claim(text, mark)
+        shown: list[int] = []
+        for number in (int(part) for part in re.split(r"\s*[,;]\s*", mark.group(1))):
+            span = _support(claim, passages[number - 1]) if 1 <= number <= len(passages) else None
+            if span is None:
+                dropped += 1
+                continue
+            if number not in numbers:
+                numbers[number] = len(numbers) + 1
+                citations.append(cite(numbers[number], passages[number - 1], span))
+            if numbers[number] not in shown:
+                shown.append(numbers[number])
+        if shown:
+            space = " " if mark.group().startswith((" ", "\t")) else ""
+            kept.append(space + "".join(f"[{n}]" for n in shown))
+    kept.append(text[position:])
+    return CheckedAnswer("".join(kept).strip(), tuple(citations), dropped)
+
+
+def without_marks(text: str) -> str:
+    """The text without any `[n]`, for the history of a conversation: its numbers mean nothing there."""
+    return _MARK.sub("", text)
+
+
+def _claim(text: str, mark: re.Match[str]) -> str:
+    """The sentence a mark stands in, or the one before it when the mark follows the full stop."""
+    plain = _MARK.sub(lambda m: " " * len(m.group()), text)
+    best = ""
+    for span in split_sentences(plain):
+        if span.start >= mark.end():
+            break
+        best = span.of(plain)
+    return best
+
+
+def _support(claim: str, passage: Passage) -> Span | None:
+    wanted = frozenset(content_words(claim)) or frozenset(words(claim))
+    best, best_score = None, 0.0
+    for span in split_sentences(passage.text):
+        offered = frozenset(content_words(span.of(passage.text)))
+        shared = len(wanted & offered)
+        score = shared / (len(wanted) + 0.5 * len(offered)) if shared else 0.0
+        if score > best_score:
+            best, best_score = span, score
+    if best is None:
+        return None
+    start = best.start + marker_length(best.of(passage.text))
+    return Span(start, min(best.end, start + _LONGEST_QUOTE))

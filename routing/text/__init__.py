@@ -1,0 +1,1 @@
+"""Plain text work: words and sentences, in any script, with exact offsets."""

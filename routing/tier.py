@@ -1,0 +1,236 @@
+"""The ladder: what a rung is, and the ordered table of rungs in `tiers.toml`, cheapest first."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.core.errors import ConfigurationError, InputError
+from app.core.usage import Work
+from retrieval.passage import Passage
+from routing.citation import SpanCitation
+
+LADDER_FILE = Path(__file__).with_name("tiers.toml")
+
+AUTO = "auto"
+"""What people name when Rung should choose the rung itself."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ReaderSettings(_Strict):
+    """Settings of a rung that quotes the answering sentences."""
+
+    passages: int = Field(ge=1, le=20, description="How many of the top passages are read.")
+    sentences: int = Field(ge=2, le=200, description="Most sentences that are compared.")
+    abstain_below: float = Field(
+        ge=0, le=1, description="Best sentence's cosine under which nothing is said."
+    )
+
+
+class ChatSettings(_Strict):
+    """Settings of a rung that asks a chat model. Reference prices are for the modelled baseline alone."""
+
+    prompt: str = Field(min_length=1, description="File in routing/prompts, without its ending.")
+    passages: int = Field(ge=1, le=50)
+    max_input_tokens: int = Field(ge=500)
+    max_output_tokens: int = Field(ge=50)
+    expected_output_tokens: int = Field(ge=1)
+    longest_answer_seconds: float = Field(gt=0)
+    reference_currency: str = Field(pattern=r"^[A-Z]{3}$")
+    reference_input_price: Decimal = Field(ge=0, strict=False, description="A million input tokens.")
+    reference_output_price: Decimal = Field(ge=0, strict=False, description="A million output tokens.")
+
+
+class TierSpec(_Strict):
+    """One `[[tier]]` of the file. Exactly the settings of its kind must stand beside it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    kind: Literal["reader", "chat"]
+    label: str = Field(min_length=1)
+    reader: ReaderSettings | None = None
+    chat: ChatSettings | None = None
+
+    @model_validator(mode="after")
+    def _settings_of_its_kind(self) -> "TierSpec":
+        given = {kind for kind in ("reader", "chat") if getattr(self, kind) is not None}
+        if given != {self.kind}:
+            raise ValueError(f"a rung of kind {self.kind} needs the table [tier.{self.kind}] and no other")
+        return self
+
+
+class _LadderFile(_Strict):
+    tier: tuple[TierSpec, ...] = Field(min_length=1, strict=False)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "_LadderFile":
+        names = [spec.name for spec in self.tier]
+        if len(set(names)) < len(names) or AUTO in names:
+            raise ValueError(f"names must differ from each other and from {AUTO}")
+        return self
+
+
+def load_specs(path: Path = LADDER_FILE) -> tuple[TierSpec, ...]:
+    """The rungs of a ladder file, cheapest first.
+
+    Raises:
+        ConfigurationError: `bad_ladder`, names the file and each key that cannot be used.
+    """
+    try:
+        return _LadderFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).tier
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", code="bad_ladder") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'tier'}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError(
+            f"{path} cannot be used:\n  " + "\n  ".join(lines), code="bad_ladder"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the conversation and what was answered."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierLimits:
+    """What one call may use; `None` leaves the rung's own setting."""
+
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TierRequest:
+    """What a rung gets to answer. `standalone` is the question with what it refers to, for comparing texts."""
+
+    question: str
+    standalone: str
+    passages: tuple[Passage, ...]
+    history: tuple[Turn, ...] = ()
+    limits: TierLimits = TierLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class TierDelta:
+    """The next piece of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierAttempt:
+    """A call that failed or is about to be tried again, with what it used; the answer's own call comes last."""
+
+    work: Work
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What an answer tells about how far to trust it. `None` where a rung has no such sign.
+
+    score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
+    coverage: share of the question's words in the answer. agreement: passages with a sentence about as good.
+    """
+
+    score: float | None = None
+    margin: float | None = None
+    coverage: float | None = None
+    agreement: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TierAnswer:
+    """A rung's whole answer. Its citations are checked: `[n]` in the text is the nth of them."""
+
+    text: str
+    citations: tuple[SpanCitation, ...]
+    abstained: bool
+    signals: Signals
+    work: Work
+    prompt_id: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+TierOutput = TierDelta | TierAttempt | TierAnswer
+
+
+class Tier(Protocol):
+    """A way of answering at a known price."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str:
+        """What people read, such as "Premium model"."""
+        ...
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why the rung cannot be used now and what to do about it; nothing when it can."""
+        ...
+
+    @property
+    def immediate(self) -> bool:
+        """True when the whole answer is there at once, so that it is judged before a word is shown."""
+        ...
+
+    def at_most(self) -> Work:
+        """The most work one answer may be, before anything is known of the question."""
+        ...
+
+    def expected(self, request: TierRequest) -> Work:
+        """The work this request would probably be, for a baseline."""
+        ...
+
+    def answer(self, request: TierRequest) -> Iterator[TierOutput]:
+        """Yields deltas and failed attempts, then exactly one answer.
+
+        Raises:
+            ProviderError: the rung failed; its failed attempts were yielded before.
+        """
+        ...
+
+
+class Ladder:
+    """The rungs in order, cheapest first; the last is the baseline of every saving."""
+
+    def __init__(self, tiers: Sequence[Tier]) -> None:
+        if not tiers:
+            raise ConfigurationError("The ladder has no rung.", code="bad_ladder")
+        self.tiers = tuple(tiers)
+
+    @property
+    def cheapest(self) -> Tier:
+        return self.tiers[0]
+
+    @property
+    def top(self) -> Tier:
+        return self.tiers[-1]
+
+    def get(self, name: str) -> Tier:
+        """The rung of this name.
+
+        Raises:
+            InputError: `no_such_tier`.
+        """
+        for tier in self.tiers:
+            if tier.name == name:
+                return tier
+        names = ", ".join((AUTO, *(tier.name for tier in self.tiers)))
+        raise InputError(f"There is no rung {name!r}; choose one of {names}.", code="no_such_tier")
+
+    def above(self, name: str) -> Tier | None:
+        """The next rung up, or nothing at the top."""
+        position = self.tiers.index(self.get(name)) + 1
+        return self.tiers[position] if position < len(self.tiers) else None
