@@ -37,3 +37,7 @@ class SearchFilters:
     sources: tuple[str, ...] = ()
     after: datetime | None = None
     before: datetime | None = None
+
+
+NO_FILTERS = SearchFilters()
+"""The whole of what the caller may read."""

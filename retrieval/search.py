@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.identity import Caller
-from retrieval.passage import Passage, SearchFilters
+from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Searcher:
     """Implemented next."""
 
     def search(
-        self, caller: Caller, query: str, *, filters: SearchFilters = SearchFilters(), limit: int = 20
+        self, caller: Caller, query: str, *, filters: SearchFilters = NO_FILTERS, limit: int = 20
     ) -> SearchResult:
         """Raises InputError `empty_question`, `question_too_long` or `control_characters`."""
         raise NotImplementedError

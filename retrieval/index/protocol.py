@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.identity import AccessList
-from retrieval.passage import Passage, SearchFilters
+from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 
 Vector = NDArray[np.float32]
+
+RRF_K = 60
+"""A chunk at rank r of a list adds 1 / (k + r) to its score, r from 0 (Cormack, Clarke and Büttcher 2009)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,16 @@ class AccessFilter:
 
 @dataclass(frozen=True, slots=True)
 class IndexQuery:
-    """A hybrid query: dense and sparse candidates, fused by reciprocal rank, all inside the access filter."""
+    """A hybrid query: dense and sparse candidates, fused by reciprocal rank, all inside the access filter.
+
+    Each side lists `candidates` chunks (`limit`, if that is more). A moment without a time zone is taken as
+    UTC, and a chunk without a date is not found where the filters ask for one.
+    """
 
     text: str
     vector: Vector
     access: AccessFilter
-    filters: SearchFilters = SearchFilters()
+    filters: SearchFilters = NO_FILTERS
     limit: int = 20
     candidates: int = 50
 
@@ -77,11 +84,15 @@ class Index(Protocol):
     """
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Writes chunks; one with the same id is replaced. Durable when it returns."""
+        """Writes chunks; one with the same id is replaced. Survives the death of any process once it returns;
+        `flush` makes it survive a loss of power."""
         ...
 
     def update_payload(self, points: Sequence[Point]) -> None:
-        """Rewrites the payload of stored chunks (offsets, title, dates, access) and keeps their vectors."""
+        """Rewrites the payload of stored chunks (offsets, title, dates, access) and keeps their vectors.
+
+        A point that is not stored is left out; its `vector` and `embedded_text` are not looked at.
+        """
         ...
 
     def set_access(self, workspace_id: str, access: Mapping[str, AccessList]) -> None:
@@ -101,7 +112,10 @@ class Index(Protocol):
         ...
 
     def search(self, query: IndexQuery) -> list[Hit]:
-        """The best chunks, best first, at most `query.limit`."""
+        """The best chunks, best first, at most `query.limit`; equal scores stand by cosine, then by id.
+
+        Without principals there are none: nobody reads nothing.
+        """
         ...
 
     def stats(self) -> IndexStats: ...
