@@ -85,7 +85,11 @@ def test_slides_give_a_heading_each_and_their_notes(parser: ParserProcess) -> No
 
 def test_spreadsheet_rows_name_their_columns(parser: ParserProcess) -> None:
     content = make_files.sheets(
-        {"Prices": [["Part", "Price"], ["QM-1", 120.5], ["QM-2", 80]], "Empty": [], "Free": [["one"], ["two"]]}
+        {
+            "Prices": [["Part", "Price"], ["QM-1", 120.5], ["QM-2", 80]],
+            "Empty": [],
+            "Free": [["one"], ["two"]],
+        }
     )
     parsed = parser.parse("a.xlsx", None, content)
     assert _headings(parsed) == [(1, "Prices"), (1, "Free")]
@@ -104,7 +108,8 @@ def test_mail_keeps_quoted_replies_and_prefers_plain_text(parser: ParserProcess)
     source = (
         "From: Ana <ana@quillmark.example>\r\nTo: tom@quillmark.example\r\nSubject: =?utf-8?q?Caf=C3=A9?=\r\n"
         "Date: Wed, 04 Mar 2026 00:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
         "\r\nYes.\r\n> Shall we?\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>Yes.</p>\r\n--b--\r\n"
     )
     parsed = parser.parse("a.eml", None, source.encode())
