@@ -60,15 +60,26 @@ class BadEntry:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """The outcome of checking every entry of every workspace."""
+    """The outcome of checking every entry of every workspace. `heads` are the chains found whole."""
 
+    ok: bool
     rows: int
     heads: tuple[Head, ...]
-    first_bad: BadEntry | None
+    first_bad: BadEntry | None = None
 
     @property
-    def ok(self) -> bool:
-        return self.first_bad is None
+    def head_hash(self) -> str:
+        """The end of the chain; of several workspaces, one hash over all their ends."""
+        hashes = [head.hash for head in self.heads] or [GENESIS]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    @property
+    def first_bad_seq(self) -> int | None:
+        return self.first_bad.seq if self.first_bad else None
+
+    @property
+    def problem(self) -> str | None:
+        return self.first_bad.message if self.first_bad else None
 
 
 class Chain:
@@ -129,15 +140,15 @@ def verify(session: Session) -> VerifyReport:
             rows += 1
             wrong = _wrong(row, last)
             if wrong is not None:
-                return VerifyReport(rows, tuple(heads), _bad(workspace_id, row["seq"], wrong))
+                return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, row["seq"], wrong))
             last = Head(workspace_id, row["seq"], row["hash"])
         if _head(session, workspace_id) != last:
-            return VerifyReport(rows, tuple(heads), _bad(workspace_id, last.seq, "head"))
+            return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, last.seq, "head"))
         period = _wrong_account(session, workspace_id)
         if period is not None:
-            return VerifyReport(rows, tuple(heads), _bad(workspace_id, last.seq, "sum", period))
+            return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, last.seq, "sum", period))
         heads.append(last)
-    return VerifyReport(rows, tuple(heads), None)
+    return VerifyReport(True, rows, tuple(heads))
 
 
 def _wrong(row: dict[str, Any], last: Head) -> Check | None:

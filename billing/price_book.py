@@ -8,18 +8,27 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy import bindparam, text
+from sqlmodel import Session
 
-from app.core.errors import ConfigurationError, InputError
+from app.core.db import UtcDateTime
+from app.core.errors import ConfigurationError, InputError, IntegrityError
 from billing.money import Rate, parse_amount, parse_rate
+from billing.tables import PlanUseRow
 
 PLANS_DIR = Path(__file__).parent / "plans"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*\.[0-9]{4}-(0[1-9]|1[0-2])")
+_FIRST_USE = text(
+    "INSERT INTO price_plan_use (name, sha256, first_used_at) VALUES (:name, :sha256, :first_used_at)"
+    " ON CONFLICT DO NOTHING"
+).bindparams(bindparam("first_used_at", type_=UtcDateTime))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,30 @@ class PriceBook:
                 code="unknown_plan",
             )
         return self._plans[name]
+
+
+def refuse_edited(session: Session, plan: Plan, now: datetime) -> None:
+    """Records the plan at its first use, and refuses it once its file is no longer what it was then.
+
+    Raises:
+        IntegrityError: `plan_edited`.
+    """
+    used = session.get(PlanUseRow, plan.name)
+    if used is None:
+        values = {"name": plan.name, "sha256": plan.sha256, "first_used_at": now}
+        session.connection().execute(_FIRST_USE, values)
+        used = session.get_one(PlanUseRow, plan.name)
+    refuse_changed(used, plan)
+
+
+def refuse_changed(used: PlanUseRow, plan: Plan) -> None:
+    """Raises IntegrityError `plan_edited` when the plan is not what it was at its first use."""
+    if used.sha256 != plan.sha256:
+        raise IntegrityError(
+            f"Price plan {plan.name} was edited after its first use on {used.first_used_at:%Y-%m-%d}."
+            " Restore its file, and write new prices into a new plan with a later month.",
+            code="plan_edited",
+        )
 
 
 def _read_plan(path: Path) -> Plan:
