@@ -92,6 +92,10 @@ class Scores:
     sparse: Mapping[str, float]
 
 
+Ranked = tuple[str, float, float | None, float | None]
+"""Id, fused score, dense score, sparse score."""
+
+
 def rank(scores: Scores, *, candidates: int, limit: int) -> list[Ranked]:
     """Orders chunks by fused score, then cosine, then id.
 

@@ -36,6 +36,7 @@ class Shard:
         """Points written since the last flush."""
         self.replaced = False
         """Whether points were replaced or removed since the last vacuum."""
+        self.closed = False
         if not folder.exists():
             _create(folder, config)
         temporary = folder / "temp_segments"  # a killed vacuum leaves its work behind
@@ -159,6 +160,7 @@ class Shard:
         with self._lock:
             self._shard.flush()
             self._shard.close()
+            self.closed = True
 
     def _update(self, operation: Any, points: int) -> None:
         self._shard.update(operation)
