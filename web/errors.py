@@ -1,0 +1,140 @@
+"""Errors as answers: problem+json for programs, a page that says what to do for people."""
+
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.core.clock import new_id
+from app.core.errors import (
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    NotSignedInError,
+    RungError,
+)
+from web.contexts import ErrorPage, Notice
+from web.present.frame import frame_for
+from web.render import Renderer, go_to, wants_fragment
+
+_log = structlog.get_logger("web")
+
+
+class Problem(BaseModel):
+    """What a failed call of the API answers (RFC 9457). `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class MethodNotAllowedError(RungError):
+    status, title, default_code = 405, "Not this way", "method_not_allowed"
+
+
+def install(app: FastAPI, renderer: Renderer) -> None:
+    """Registers the handlers. Errors that nobody raised on purpose are logged with the id that is shown."""
+
+    async def expected(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RungError)
+        return await respond(request, error)
+
+    async def respond(request: Request, error: RungError) -> Response:
+        if error.status >= 500:
+            _log.error("request_failed", path=request.url.path, code=error.code, detail=error.message)
+        return to_response(request, error, renderer)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return await respond(request, InputError(_words(error), code="invalid_input"))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = await respond(request, _from_http(error))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        error_id = new_id()
+        _log.error("unexpected_error", error_id=error_id, path=request.url.path, exc_info=error)
+        return to_response(
+            request,
+            RungError(f"Rung made a mistake. The log names it {error_id}; try again, or tell whoever runs Rung."),
+            renderer,
+        )
+
+    app.add_exception_handler(RungError, expected)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def to_response(request: Request, error: RungError, renderer: Renderer) -> Response:
+    """The answer that suits who asked: a program, a script of an open page, or a browser."""
+    if wants_problem(request):
+        return problem_response(error)
+    if isinstance(error, NotSignedInError) and error.code == "not_signed_in":
+        return _to_sign_in(request)
+    if wants_fragment(request):
+        return renderer.fragment(Notice(message=error.message), status=error.status, target="#ask-error")
+    page = ErrorPage(
+        frame=frame_for(request, error.title),
+        status=error.status,
+        title=error.title,
+        message=error.message,
+        code=error.code,
+    )
+    return renderer.page(page, status=error.status)
+
+
+def problem_response(error: RungError) -> JSONResponse:
+    problem = Problem(
+        type=f"urn:rung:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+    )
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotSignedInError) else None
+    return JSONResponse(
+        problem.model_dump(), status_code=error.status, media_type="application/problem+json", headers=headers
+    )
+
+
+def wants_problem(request: Request) -> bool:
+    """True for the API's addresses and for who prefers JSON."""
+    if request.url.path.startswith(("/api/", "/v1/", "/healthz", "/readyz", "/metrics")):
+        return True
+    accept = request.headers.get("accept", "")
+    return "json" in accept and "text/html" not in accept
+
+
+def _to_sign_in(request: Request) -> Response:
+    if request.method == "GET" and not wants_fragment(request) and request.url.path != "/":
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return go_to(request, f"/sign-in?next={quote(path)}")
+    return go_to(request, "/sign-in")
+
+
+def _from_http(error: HTTPException) -> RungError:
+    if error.status_code == 404:
+        return NotFoundError("There is nothing at this address.")
+    if error.status_code == 405:
+        return MethodNotAllowedError("This address does not take this kind of request.")
+    if error.status_code == 403:
+        return ForbiddenError(str(error.detail))
+    return InputError(str(error.detail), code="invalid_input")
+
+
+def _words(error: RequestValidationError) -> str:
+    parts = []
+    for item in error.errors()[:5]:
+        where = ".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path"))
+        parts.append(f"{where}: {item['msg']}" if where else str(item["msg"]))
+    return "; ".join(parts)

@@ -1,0 +1,1 @@
+"""Values of the other folders turned into what the templates show."""

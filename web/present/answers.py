@@ -1,0 +1,171 @@
+"""Questions, answers and results as the templates show them. Links to documents are made here alone."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from app.core.usage import Receipt
+from billing.money import format_money
+from retrieval.passage import Passage
+from retrieval.search import Snippet
+from retrieval.snippet import make_snippet
+from routing.tier import TierSpec, load_specs
+from routing.updates import Citation
+from web.present.views import (
+    AnswerView,
+    CitationView,
+    Piece,
+    ReceiptView,
+    ResultView,
+    RouteView,
+    when,
+)
+
+_CITE = re.compile(r"\[(\d{1,3})\]")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+
+
+@lru_cache(maxsize=1)
+def _specs() -> tuple[TierSpec, ...]:
+    return load_specs()
+
+
+def tier_label(name: str) -> str:
+    """What people call a rung; a name that is no longer in the ladder stays as it is."""
+    return next((spec.label for spec in _specs() if spec.name == name), name)
+
+
+def tier_height(name: str) -> tuple[int, int]:
+    """How many steps up the rung is, and how many the ladder has; 0 for one that it no longer has."""
+    names = [spec.name for spec in _specs()]
+    return (names.index(name) + 1 if name in names else 0), len(names)
+
+
+def document_href(document_id: str, start: int, end: int, query_id: str | None = None) -> str:
+    """The address of a document at a passage of it; `query_id` leads back to the answer."""
+    back = f"&query={query_id}" if query_id else ""
+    return f"/documents/{document_id}?from={start}&to={end}{back}#passage"
+
+
+def answer_view(
+    query_id: str, text: str, citations: Sequence[Citation], abstained: bool, ask_whom: tuple[str, ...] = ()
+) -> AnswerView:
+    """An answer whose `[n]` are links; a number without a citation stays plain text."""
+    links = {c.n: document_href(c.document_id, c.start, c.end, query_id) for c in citations}
+    return AnswerView(
+        query_id=query_id,
+        paragraphs=tuple(tuple(_pieces(part, links)) for part in _PARAGRAPH.split(text.strip()) if part),
+        citations=tuple(CitationView(c.n, c.title, links[c.n], c.quote) for c in citations),
+        abstained=abstained,
+        ask_whom=ask_whom if abstained else (),
+    )
+
+
+def _pieces(text: str, links: Mapping[int, str]) -> Iterable[Piece]:
+    position = 0
+    for found in _CITE.finditer(text):
+        number = int(found[1])
+        if number not in links:
+            continue
+        before = text[position : found.start()].rstrip(" ")
+        if before:
+            yield Piece(before)
+        yield Piece("", n=number, href=links[number])
+        position = found.end()
+    if text[position:]:
+        yield Piece(text[position:])
+
+
+def snippet_pieces(snippet: Snippet) -> tuple[Piece, ...]:
+    """A snippet with the words that match marked."""
+    pieces: list[Piece] = []
+    position = 0
+    for mark in snippet.highlights:
+        if mark.start > position:
+            pieces.append(Piece(snippet.text[position : mark.start]))
+        pieces.append(Piece(snippet.text[mark.start : mark.end], mark=True))
+        position = mark.end
+    if position < len(snippet.text):
+        pieces.append(Piece(snippet.text[position:]))
+    return tuple(pieces)
+
+
+def crumbs(source: str, title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
+    """Where a passage stands: the source, then the headings above it but for the document's own title."""
+    return (source, *(heading for heading in heading_path if heading != title))
+
+
+def result_view(
+    number: int,
+    passage: Passage,
+    snippet: Snippet,
+    now: datetime,
+    *,
+    cited: tuple[int, ...] = (),
+    query_id: str | None = None,
+) -> ResultView:
+    return ResultView(
+        number=number,
+        document_id=passage.document_id,
+        title=passage.title or "Untitled",
+        href=document_href(passage.document_id, passage.start, passage.end, query_id),
+        crumbs=crumbs(passage.source, passage.title, passage.heading_path),
+        snippet=snippet_pieces(snippet),
+        date=when(passage.updated_at, now),
+        author=passage.author,
+        cited=cited,
+    )
+
+
+def results_of(
+    passages: Sequence[Passage],
+    question: str,
+    now: datetime,
+    *,
+    query_id: str | None = None,
+    citations: Sequence[Citation] = (),
+) -> tuple[ResultView, ...]:
+    """One result a document, in the order of its best passage; a cited document shows what was cited."""
+    numbers: dict[str, tuple[int, ...]] = {}
+    for citation in citations:
+        numbers[citation.document_id] = (*numbers.get(citation.document_id, ()), citation.n)
+    cited_chunks = {citation.chunk_id for citation in citations}
+    best: dict[str, Passage] = {}
+    for passage in passages:
+        shown = best.setdefault(passage.document_id, passage)
+        if passage.chunk_id in cited_chunks and shown.chunk_id not in cited_chunks:
+            best[passage.document_id] = passage
+    return tuple(
+        result_view(
+            position,
+            passage,
+            make_snippet(passage.text, question),
+            now,
+            cited=numbers.get(document_id, ()),
+            query_id=query_id,
+        )
+        for position, (document_id, passage) in enumerate(best.items(), start=1)
+    )
+
+
+def authors_of(passages: Sequence[Passage], most: int = 2) -> tuple[str, ...]:
+    """Who wrote the closest documents: whom to ask when nothing was found."""
+    return tuple(dict.fromkeys(p.author for p in passages[:4] if p.author))[:most]
+
+
+def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> RouteView:
+    height, rungs = tier_height(tier)
+    percent = round((difficulty or 0) * 100)
+    return RouteView(tier_label(tier), height, rungs, percent, tuple(reasons))
+
+
+def receipt_view(receipt: Receipt, extra_notes: Sequence[str] = ()) -> ReceiptView:
+    """The receipt in words. The baseline is shown where the answer was cheaper than it."""
+    return ReceiptView(
+        price=format_money(receipt.price_nano, receipt.currency),
+        baseline=format_money(receipt.baseline_nano, receipt.currency),
+        baseline_modelled=receipt.baseline_method == "modelled",
+        cheaper=receipt.baseline_nano > receipt.price_nano > 0,
+        notes=tuple(dict.fromkeys((*receipt.notes, *extra_notes))),
+    )

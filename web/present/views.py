@@ -1,0 +1,305 @@
+"""Values as the templates show them: amounts and moments already in words, links already made."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+Tone = Literal["good", "warn", "bad", "quiet"]
+Feedback = Literal["good", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment: how long ago in words, and exactly on hover."""
+
+    iso: str
+    relative: str
+    exact: str
+
+
+def when(moment: datetime | None, now: datetime) -> When | None:
+    """The moment in words, seen from `now`."""
+    if moment is None:
+        return None
+    moment = moment.astimezone(UTC)
+    exact = f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+    return When(iso=moment.isoformat(timespec="seconds"), relative=_relative(moment, now), exact=exact)
+
+
+def _relative(moment: datetime, now: datetime) -> str:
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return f"{moment.day} {moment:%b %Y}"
+    for size, name in ((60, "second"), (60, "minute"), (24, "hour"), (14, "day")):
+        if seconds < size:
+            count = int(seconds)
+            if name == "second":
+                return "just now"
+            return f"{count} {name}{'s' if count != 1 else ''} ago"
+        seconds /= size
+    return f"{moment.day} {moment:%b %Y}"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The signed-in person, as the header shows them."""
+
+    name: str
+    email: str
+    initials: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page."""
+
+    title: str
+    visitor: Visitor | None
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter in force, and the address without it."""
+
+    label: str
+    remove_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFormView:
+    """The box and its filters."""
+
+    question: str = ""
+    conversation_id: str | None = None
+    sources: tuple[Option, ...] = ()
+    after: str = ""
+    before: str = ""
+    chips: tuple[Chip, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text; `mark` says that it matches, `n` and `href` make it a citation's number."""
+
+    text: str
+    mark: bool = False
+    n: int | None = None
+    href: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CitationView:
+    n: int
+    title: str
+    href: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """An answer in paragraphs of pieces. `withheld` says why its text is no longer shown."""
+
+    query_id: str
+    paragraphs: tuple[tuple[Piece, ...], ...]
+    citations: tuple[CitationView, ...]
+    abstained: bool
+    ask_whom: tuple[str, ...] = ()
+    """The authors of the closest documents, where nothing was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """The rung: `height` of `rungs` steps are filled."""
+
+    tier: str
+    height: int
+    rungs: int
+    difficulty_percent: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BetterView:
+    """The next rung up, and the most it may cost where that is known."""
+
+    tier: str
+    at_most: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    price: str
+    baseline: str
+    baseline_modelled: bool
+    cheaper: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """A document in the results."""
+
+    number: int
+    document_id: str
+    title: str
+    href: str
+    crumbs: tuple[str, ...]
+    snippet: tuple[Piece, ...]
+    date: When | None
+    author: str | None
+    cited: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemView:
+    code: str
+    message: str
+    href: str | None = None
+    action: str | None = None
+
+
+TurnState = Literal["running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A question and what became of it."""
+
+    query_id: str
+    question: str
+    state: TurnState
+    conversation_id: str | None = None
+    asked: When | None = None
+    answer: AnswerView | None = None
+    route: RouteView | None = None
+    receipt: ReceiptView | None = None
+    better: BetterView | None = None
+    results: tuple[ResultView, ...] = ()
+    took_ms: int | None = None
+    problem: ProblemView | None = None
+    feedback: Feedback | None = None
+    withheld: str | None = None
+    chips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    title: str
+    href: str
+    questions: int
+    updated: When | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One of the difficulty scores: when it was made, what it said and why."""
+
+    name: str
+    percent: int | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassageView:
+    number: int
+    title: str
+    href: str
+    crumbs: tuple[str, ...]
+    cited: tuple[int, ...]
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRowView:
+    """A line of a table of attempts or answers."""
+
+    label: str
+    href: str | None
+    when: When | None
+    tier: str
+    outcome: str
+    tokens: str
+    duration: str
+    price: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierUseView:
+    tier: str
+    height: int
+    rungs: int
+    questions: int
+    share_percent: int
+    price: str
+    saved: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentBlock:
+    """A heading (`level` 2 to 4) or a paragraph (`level` 0) of a document."""
+
+    level: int
+    pieces: tuple[Piece, ...]
+    anchor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    title: str
+    source: str
+    path: str
+    author: str | None
+    date: When | None
+    original_href: str | None
+    blocks: tuple[DocumentBlock, ...]
+    has_passage: bool
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    name: str
+    href: str
+    kind: str
+    location: str
+    state: str
+    tone: Tone
+    documents: int
+    last_run: When | None
+    summary: str
+    access: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroupView:
+    code: str
+    title: str
+    advice: str
+    items: tuple[FailureView, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    started: When | None
+    state: str
+    tone: Tone
+    summary: str
+    counts: tuple[tuple[str, int], ...] = field(default=())
