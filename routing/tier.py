@@ -128,7 +128,7 @@ class TierDelta:
 
 @dataclass(frozen=True, slots=True)
 class TierAttempt:
-    """A call that failed or is about to be tried again, with what it used; the answer's own call comes last."""
+    """A call that failed, with what it used. The call that answers is in the answer itself."""
 
     work: Work
     reason: str
@@ -136,7 +136,7 @@ class TierAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What an answer tells about how far to trust it. `None` where a rung has no such sign.
+    """How far to trust an answer. `None` where a rung has no such sign.
 
     score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
     coverage: share of the question's words in the answer. agreement: passages with a sentence about as good.
@@ -183,6 +183,11 @@ class Tier(Protocol):
     @property
     def immediate(self) -> bool:
         """True when the whole answer is there at once, so that it is judged before a word is shown."""
+        ...
+
+    @property
+    def baseline_note(self) -> str | None:
+        """What to know about the modelled price of this rung; nothing when it is used as it is set up."""
         ...
 
     def at_most(self) -> Work:

@@ -1,9 +1,9 @@
 """Chooses the sentences that answer a question, by measurable signs, from the top passages.
 
-A sentence's score is a weighted sum of signs between 0 and 1: nearness in meaning (cosine), the share of the
-question's words it holds, each weighted by how rare it is among the candidates, the same for the sentence before it
-and its headings, whether it holds the kind of thing asked for (a number, a date, a name), and the rank of
-its passage. The weights were chosen on the training part of a public reading set, never on its test part.
+A sentence's score is a weighted sum of signs between 0 and 1: nearness in meaning (cosine), the share of
+the question's words it holds, each weighted by how rare it is among the candidates, the same for the sentence
+before it and its headings, whether it holds the kind of thing asked for (a number, a date, a name), and the
+rank of its passage. The weights were chosen on the training part of a public reading set, never on its test part.
 """
 
 import math
@@ -25,12 +25,17 @@ _FEWEST_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each sign counts; see `bench` and the tests for what they achieve."""
+    """How much each sign counts.
+
+    On the training questions (1,200, gold paragraph given) the chosen sentence held the answer in .855, by cosine
+    alone in .791; more lexical weight gained .005 there, but people repeat a text's words less than those
+    questions do. The weight of the rank is not measured.
+    """
 
     cosine: float = 1.0
-    lexical: float = 0.3
-    context: float = 0.1
-    kind: float = 0.1
+    lexical: float = 0.8
+    context: float = 0.2
+    kind: float = 0.2
     rank: float = 0.1
 
 
@@ -113,7 +118,8 @@ _ASKS = {
         re.I,
     ),
     "date": re.compile(
-        r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time|century|decade)\b|\bsince\b", re.I
+        r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time|century|decade)\b|\bsince\b",
+        re.I,
     ),
     "name": re.compile(
         r"\bwho(?:m|se)?\b|\bwhere\b|\b(?:what|which) (?:person|country|city|company|team)\b", re.I
