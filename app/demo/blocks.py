@@ -17,6 +17,7 @@ BlockKind = Literal["heading", "paragraph", "bullet", "numbered", "table"]
 _HEADING = re.compile(r"(#{1,4}) +(.+)")
 _BULLET = re.compile(r"[-*] +(.+)")
 _NUMBERED = re.compile(r"\d+\. +(.+)")
+_MARKS = re.compile(r"[*`]")
 _TABLE_RULE = re.compile(r"\|[\s:|-]+\|")
 
 
@@ -102,5 +103,5 @@ def _read_line(line: str) -> Block | None:
 
 
 def plain(text: str) -> str:
-    """The text without the marks for bold, which only Word files show."""
-    return text.replace("**", "")
+    """The text without the marks for bold, italics and code."""
+    return _MARKS.sub("", text)

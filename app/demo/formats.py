@@ -126,7 +126,7 @@ def _docx_block(document: "Document", block: Block) -> None:
 def _bold_runs(paragraph: "Paragraph", text: str) -> None:
     for index, part in enumerate(text.split("**")):
         if part:
-            paragraph.add_run(part).bold = index % 2 == 1
+            paragraph.add_run(plain(part)).bold = index % 2 == 1
 
 
 def _compile_pptx(header: Header, body: str) -> bytes:

@@ -176,6 +176,14 @@ def test_blocks_keep_their_order_and_kind() -> None:
     ]
 
 
+def test_marks_do_not_reach_the_binary_formats() -> None:
+    source = "---\ntitle: Plan\nauthor: A\ndate: 2026-01-01\n---\nReplaces *Plan 1* with **42 parts**, `KEY`."
+    with zipfile.ZipFile(io.BytesIO(compile_source(source, "plan.docx"))) as container:
+        body = container.read("word/document.xml").decode()
+    assert re.sub("<[^>]+>", "", body).strip().endswith("Replaces Plan 1 with 42 parts, KEY.")
+    assert "<w:b/>" in body
+
+
 # --- the documents ---
 
 
