@@ -85,7 +85,7 @@ def chunk_document(
         {_shared(s.path) for s in sections} | _parents(sections), title, count_tokens, limit // 4
     )
     longest = max((tokens for _, tokens in prefixes.values()), default=0)
-    budget = max(4, min(target_tokens, limit) - longest)
+    budget = max(4, min(target_tokens, limit - longest))
     _fill_pieces(text, sections, budget, count_tokens)
     groups = [group for section in _merged(sections, budget) for group in _groups(section, budget)]
     return _checked(text, groups, prefixes, count_tokens, limit)

@@ -42,11 +42,18 @@ class AccessChange:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`code` is stable (`file_too_large`, `vanished`, …); `reason` tells the admin what to do."""
+    """`code` is stable (`too_large`, `vanished`, …); `reason` tells the admin what to do.
+
+    An earlier version that Rung holds is kept, but nobody reads it whom `access` does not name too; `None`
+    means that the source said nothing new about access. `whole_folder` is for a group of items that cannot
+    even be listed: it counts for every item whose id begins with this one and a slash.
+    """
 
     external_id: str
     code: str
     reason: str
+    access: AccessList | None = None
+    whole_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,24 @@ class Check:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What every connector is told besides its own settings.
+
+    `default_access` counts where the source says nothing about access; a larger file than
+    `max_file_bytes` is a `Failure` and not read.
+    """
+
+    default_access: AccessList
+    max_file_bytes: int
+
+
+SKIPPED_CODES = frozenset({"unsupported_format", "not_a_file"})
+"""Failures that are no fault: such an item is passed over, and counted apart."""
+
+
 class Connector(Protocol):
-    """Code for one kind of system. Made from its settings, it reads and never writes."""
+    """Code for one kind of system. Made from its settings and a `ReadContext`, it reads and never writes."""
 
     kind: ClassVar[str]
     settings_type: ClassVar[type[BaseModel]]
@@ -81,7 +104,7 @@ class Connector(Protocol):
         ...
 
     def pull(self, checkpoint: str, known: KnownRevision) -> Iterator[Change]:
-        """Everything after the checkpoint, in an order that is the same in each run, ending with a Checkpoint.
+        """Everything after the checkpoint, always in the same order, ending with a Checkpoint.
 
         One item that cannot be read is a `Failure`, never an exception; an exception means that the
         source itself cannot be reached.
@@ -89,5 +112,9 @@ class Connector(Protocol):
         ...
 
     def list_ids(self) -> Iterator[str]:
-        """The ids of all items at the source now, readable or not: what is missing here is pruned."""
+        """The ids of all items at the source now, readable or not: what is missing here is pruned.
+
+        Raises:
+            UnavailableError: when it cannot be told what is there; nothing is pruned then.
+        """
         ...

@@ -9,13 +9,15 @@ _ENTRY = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(.*)$", re.MULTILINE)
 _ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _SETEXT = re.compile(r"^ {0,3}(=+|-{2,})[ \t]*$")
-_TABLE_RULE = re.compile(r"^[ \t|:-]*-[ \t|:-]*\|[ \t|:-]*$|^\|[ \t|:-]*-[ \t|:-]*$")
+_TABLE_RULE = re.compile(r"^ *\|[ \t|:-]*$")
+_TABLE_PADDING = re.compile(r"[ \t]{2,}")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_IMAGE = re.compile(r"!\[([^\]\n]*)\]\([^)\s]*(?:[ \t]+\"[^\"\n]*\")?\)")
+_IMAGE = re.compile(r"!\[([^\]]{0,500})\]\([^)\s]*(?:[ \t]+\"[^\"\n]*\")?\)")
 _LINK = re.compile(
-    r"\[([^\]\[\n]+)\]\((?:<[^>\n]*>|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:[ \t]+\"[^\"\n]*\")?\)"
+    r"\[([^\]\[]{1,500})\]"
+    r"\((?:<[^>\n]*>|\{%.{0,300}?%\}|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:[ \t]+\"[^\"\n]*\")?\)"
 )
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
 _TAG = re.compile(
     r"</?(?:a|b|i|em|strong|br|div|span|p|img|table|thead|tbody|tr|td|th|u|sup|sub|small)\b[^<>]*>", re.I
 )
@@ -30,7 +32,7 @@ def parse_markdown(content: bytes) -> ParsedDocument:
         front = {key.lower(): value.strip().strip("\"'") for key, value in _ENTRY.findall(found[1])}
         text = text[found.end() :]
     builder = TextBuilder()
-    _write_lines(_COMMENT.sub("", text).split("\n"), builder)
+    _Writer(builder).write(_COMMENT.sub("", text).split("\n"))
     return builder.build(
         "text/markdown",
         title=front.get("title"),
@@ -46,41 +48,67 @@ def parse_text(content: bytes) -> ParsedDocument:
     return builder.build("text/plain")
 
 
-def _write_lines(lines: list[str], builder: TextBuilder) -> None:
-    paragraph: list[str] = []
-    fence = ""
+class _Writer:
+    """Takes the lines one by one and writes blocks and headings."""
 
-    def end_paragraph() -> None:
-        builder.block("\n".join(paragraph))
-        paragraph.clear()
+    def __init__(self, builder: TextBuilder) -> None:
+        self._builder = builder
+        self._paragraph: list[str] = []
+        self._code: list[str] = []
+        self._fence = ""
 
-    for line in lines:
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
+    def write(self, lines: list[str]) -> None:
+        for line in lines:
+            if self._fence:
+                self._code_line(line)
             else:
-                paragraph.append(line)
-        elif mark:
-            fence = mark[1]
+                self._line(line)
+        self._end_paragraph()
+        self._end_code()
+
+    def _line(self, line: str) -> None:
+        if mark := _FENCE.match(line):
+            self._end_paragraph()
+            self._fence = mark[1]
         elif heading := _ATX.match(line):
-            end_paragraph()
-            builder.heading(len(heading[1]), clean_inline(heading[2]))
-        elif (
-            len(paragraph) == 1 and (rule := _SETEXT.match(line)) and not paragraph[0].startswith(("|", "- "))
-        ):
-            builder.heading(1 if rule[1][0] == "=" else 2, paragraph.pop())
+            self._end_paragraph()
+            self._builder.heading(len(heading[1]), clean_inline(heading[2]))
+        elif (rule := _SETEXT.match(line)) and self._may_be_heading():
+            self._builder.heading(1 if rule[1][0] == "=" else 2, clean_inline(self._paragraph.pop()))
         elif not line.strip():
-            end_paragraph()
-        elif not _TABLE_RULE.match(line):
-            paragraph.append(clean_inline(line))
-    end_paragraph()
+            self._end_paragraph()
+        elif line.lstrip().startswith("|"):
+            if not _TABLE_RULE.match(line):
+                self._paragraph.append(_TABLE_PADDING.sub(" ", line))
+        else:
+            self._paragraph.append(line)
+
+    def _code_line(self, line: str) -> None:
+        mark = _FENCE.match(line)
+        if mark and mark[1].startswith(self._fence) and not line.strip().strip(self._fence[0]):
+            self._fence = ""
+            self._end_code()
+        else:
+            self._code.append(line)
+
+    def _may_be_heading(self) -> bool:
+        return len(self._paragraph) == 1 and not self._paragraph[0].startswith(("|", "- "))
+
+    def _end_paragraph(self) -> None:
+        self._builder.block(clean_inline("\n".join(self._paragraph)))
+        self._paragraph.clear()
+
+    def _end_code(self) -> None:
+        self._builder.block("\n".join(self._code))
+        self._code.clear()
 
 
-def clean_inline(line: str) -> str:
-    """A line of markdown without the marks of images, links, strong text and simple HTML tags."""
-    if "](" in line:
-        line = _LINK.sub(r"\1", _IMAGE.sub(r"\1", line))
-    if "**" in line or "__" in line:
-        line = _STRONG.sub(r"\2", line)
-    return _TAG.sub(" ", line).rstrip() if "<" in line else line.rstrip()
+def clean_inline(text: str) -> str:
+    """Markdown without the marks of images, links, strong text and simple HTML tags."""
+    if "](" in text:
+        text = _LINK.sub(r"\1", _IMAGE.sub(r"\1", text))
+    if "**" in text or "__" in text:
+        text = _STRONG.sub(r"\2", text)
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return text

@@ -1,0 +1,72 @@
+"""One kit for each connector: a source with known content that the contract tests can break and change.
+
+A new connector adds its kit to `KITS`; a test fails until it has one.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from app.core.identity import EVERYONE
+from ingest.connector import Connector, ReadContext
+from ingest.connectors.folder import FolderConnector, FolderSettings
+
+CONTEXT = ReadContext(default_access=frozenset({EVERYONE}), max_file_bytes=1_000_000)
+
+
+class ConnectorKit(Protocol):
+    """A source of at least 120 readable items and one that cannot be read, in several groups."""
+
+    def connector(self) -> Connector: ...
+
+    def change_one(self) -> str:
+        """Changes the content of one item and tells its id."""
+        ...
+
+    def remove_one(self) -> str:
+        """Takes one item away and tells its id."""
+        ...
+
+    def forbid_reading(self) -> None:
+        """From now on reading any item's content fails the test; listing still works."""
+        ...
+
+    def unreadable_id(self) -> str: ...
+
+
+class FolderKit:
+    """Files in three folders, and a link to nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "source"
+        for number in range(130):
+            path = self.root / f"part {number % 3}" / f"page-{number}.md"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"# Page {number}\n\nText of page {number}.\n")
+        (self.root / "part 1" / "a broken.md").symlink_to("nowhere.md")
+
+    def connector(self) -> Connector:
+        return FolderConnector(FolderSettings(path=self.root), CONTEXT)
+
+    def change_one(self) -> str:
+        (self.root / "part 2" / "page-2.md").write_text("# Page 2\n\nChanged, and longer than before.\n")
+        return "part 2/page-2.md"
+
+    def remove_one(self) -> str:
+        (self.root / "part 0" / "page-3.md").unlink()
+        return "part 0/page-3.md"
+
+    def forbid_reading(self) -> None:
+        def refuse(*_: object) -> int:
+            raise AssertionError("an unchanged item was read")
+
+        os.open = refuse  # type: ignore[assignment]
+
+    def unreadable_id(self) -> str:
+        return "part 1/a broken.md"
+
+
+KITS: Mapping[str, Callable[[Path], ConnectorKit]] = {
+    "folder": FolderKit,
+}
