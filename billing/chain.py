@@ -6,7 +6,8 @@ head keeps the last number and hash, so that a cut-off tail shows too.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -136,19 +137,26 @@ def verify(session: Session) -> VerifyReport:
     heads: list[Head] = []
     for workspace_id in _workspaces(session):
         last = Head(workspace_id, 0, GENESIS)
-        for row in _entries(session, workspace_id):
-            rows += 1
-            wrong = _wrong(row, last)
-            if wrong is not None:
-                return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, row["seq"], wrong))
-            last = Head(workspace_id, row["seq"], row["hash"])
-        if _head(session, workspace_id) != last:
-            return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, last.seq, "head"))
-        period = _wrong_account(session, workspace_id)
-        if period is not None:
-            return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, last.seq, "sum", period))
+        with closing(_entries(session, workspace_id)) as entries:
+            for row in entries:
+                rows += 1
+                wrong = _wrong(row, last)
+                if wrong is not None:
+                    return VerifyReport(False, rows, tuple(heads), _bad(workspace_id, row["seq"], wrong))
+                last = Head(workspace_id, row["seq"], row["hash"])
+        bad = _wrong_end(session, last)
+        if bad is not None:
+            return VerifyReport(False, rows, tuple(heads), bad)
         heads.append(last)
     return VerifyReport(True, rows, tuple(heads))
+
+
+def _wrong_end(session: Session, last: Head) -> BadEntry | None:
+    found = _head(session, last.workspace_id)
+    if found != last and not (found is None and last.seq == 0):
+        return _bad(last.workspace_id, last.seq, "head")
+    period = _wrong_account(session, last.workspace_id)
+    return None if period is None else _bad(last.workspace_id, last.seq, "sum", period)
 
 
 def _wrong(row: dict[str, Any], last: Head) -> Check | None:
@@ -171,13 +179,13 @@ def _workspaces(session: Session) -> list[str]:
     return sorted({name for column in columns for name in session.exec(select(column).distinct())})
 
 
-def _entries(session: Session, workspace_id: str) -> Iterator[dict[str, Any]]:
+def _entries(session: Session, workspace_id: str) -> Generator[dict[str, Any], None, None]:
     table = _table()
     names = [column.name for column in table.columns]
     ordered = table.select().where(table.c.workspace_id == workspace_id).order_by(table.c.seq)
-    result = session.connection().execute(ordered, execution_options={"yield_per": _BATCH_ROWS})
-    for values in result:
-        yield dict(zip(names, values, strict=True))
+    with session.connection().execute(ordered, execution_options={"yield_per": _BATCH_ROWS}) as result:
+        for values in result:
+            yield dict(zip(names, values, strict=True))
 
 
 def _wrong_account(session: Session, workspace_id: str) -> str | None:
