@@ -7,7 +7,7 @@ import numpy as np
 
 from app.core.identity import AccessList
 from retrieval.index.client import EngineClient
-from retrieval.index.points import Scored, access_texts, passage_of, payload_of, time_text
+from retrieval.index.points import Scored, by_access_list, passage_of, payload_of, time_text
 from retrieval.index.protocol import Hit, IndexQuery, IndexStats, Point, Vector
 from retrieval.index.sparse import encode_document, encode_query
 
@@ -41,8 +41,7 @@ class EdgeIndex:
 
     def set_access(self, workspace_id: str, access: Mapping[str, AccessList]) -> None:
         if access:
-            texts = {document_id: access_texts(allowed) for document_id, allowed in access.items()}
-            self._engine.call("set_access", workspace_id=workspace_id, access=texts)
+            self._engine.call("set_access", workspace_id=workspace_id, lists=by_access_list(access))
 
     def present(self, ids: Sequence[str]) -> set[str]:
         return set(self._engine.call("present", ids=list(ids))) if ids else set()

@@ -39,6 +39,7 @@ _FLUSH_AFTER_SECONDS = 5.0
 _FLUSH_AFTER_POINTS = 10_000
 _VACUUM_AFTER_QUIET_SECONDS = 60.0
 _TICK_SECONDS = 0.25
+_FIRST_CLIENT_SECONDS = 10.0  # whoever started the engine is on the way
 
 
 class Engine:
@@ -55,6 +56,7 @@ class Engine:
         self._connections = 0
         self._count_lock = threading.Lock()
         self._last_request = self._last_flush = time.monotonic()
+        self._greeted = False
         self._stopping = threading.Event()
 
     def listen(self) -> socket.socket:
@@ -96,7 +98,8 @@ class Engine:
 
     def _idle(self) -> bool:
         quiet = time.monotonic() - self._last_request
-        return self._connections == 0 and quiet > self._idle_seconds
+        patience = self._idle_seconds if self._greeted else max(self._idle_seconds, _FIRST_CLIENT_SECONDS)
+        return self._connections == 0 and quiet > patience
 
     def _tidy(self) -> None:
         now = time.monotonic()
@@ -152,6 +155,7 @@ class Engine:
             )
         if (embedder, dimensions) != self._identity:
             raise _other_vectors(self._identity, (embedder, dimensions), self._folder)
+        self._greeted = True
         return os.getpid()
 
 

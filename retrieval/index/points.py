@@ -77,6 +77,14 @@ def access_texts(access: AccessList) -> list[str]:
     return sorted(str(principal) for principal in access)
 
 
+def by_access_list(access: Mapping[str, AccessList]) -> list[tuple[list[str], list[str]]]:
+    """(principals, document ids) for each distinct access list, so that each is written once."""
+    documents: dict[tuple[str, ...], list[str]] = {}
+    for document_id, allowed in access.items():
+        documents.setdefault(tuple(access_texts(allowed)), []).append(document_id)
+    return [(list(principals), ids) for principals, ids in documents.items()]
+
+
 def time_text(moment: datetime) -> str:
     """A moment in UTC as RFC 3339; one without a time zone is taken as UTC."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

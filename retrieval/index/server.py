@@ -20,7 +20,7 @@ from retrieval.index.points import (
     SPARSE,
     Scored,
     Scores,
-    access_texts,
+    by_access_list,
     passage_of,
     payload_of,
     rank,
@@ -81,12 +81,9 @@ class ServerIndex:
                 self._do("batch_update_points", update_operations=operations, wait=True)
 
     def set_access(self, workspace_id: str, access: Mapping[str, AccessList]) -> None:
-        documents_by_list: dict[tuple[str, ...], list[str]] = {}
-        for document_id, allowed in access.items():
-            documents_by_list.setdefault(tuple(access_texts(allowed)), []).append(document_id)
-        for principals, ids in documents_by_list.items():
+        for principals, ids in by_access_list(access):
             chosen = _filter(workspace_id, _any_of("document_id", ids))
-            self._do("set_payload", payload={"access": list(principals)}, points=chosen, wait=True)
+            self._do("set_payload", payload={"access": principals}, points=chosen, wait=True)
 
     def present(self, ids: Sequence[str]) -> set[str]:
         if not ids:

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,12 @@ class Shard:
                 if i in stored:
                     self._update(qdrant.UpdateOperation.overwrite_payload([i], payload), 1)
 
-    def set_access(self, workspace_id: str, access: Mapping[str, Sequence[str]]) -> None:
-        documents_by_list: dict[tuple[str, ...], list[str]] = {}
-        for document_id, principals in access.items():
-            documents_by_list.setdefault(tuple(principals), []).append(document_id)
+    def set_access(self, workspace_id: str, lists: Sequence[tuple[list[str], list[str]]]) -> None:
+        """Takes (principals, document ids) for each distinct access list."""
         with self._lock:
-            for allowed, ids in documents_by_list.items():
+            for principals, ids in lists:
                 chosen = _filter(workspace_id, [_any_of("document_id", ids)])
-                operation = qdrant.UpdateOperation.set_payload_by_filter(chosen, {"access": list(allowed)})
+                operation = qdrant.UpdateOperation.set_payload_by_filter(chosen, {"access": principals})
                 self._update(operation, len(ids))
 
     def present(self, ids: Sequence[str]) -> list[str]:

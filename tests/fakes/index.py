@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from app.core.identity import AccessList
-from retrieval.index.protocol import Hit, IndexQuery, IndexStats, Point, Vector
+from retrieval.index.protocol import RRF_K, Hit, IndexQuery, IndexStats, Point, Vector
 from retrieval.passage import Passage, SearchFilters
 from tests.fakes.embedder import fold_words
 
-_RRF_K = 60
+_STOP_WORDS = frozenset({"a", "and", "are", "for", "in", "is", "of", "on", "or", "the", "to"})
 
 
 class MemoryIndex:
@@ -33,7 +33,10 @@ class MemoryIndex:
         with self._lock:
             for point in points:
                 if point.id in self.points:
-                    self.points[point.id] = replace(point, vector=self.points[point.id].vector)
+                    stored = self.points[point.id]
+                    self.points[point.id] = replace(
+                        point, vector=stored.vector, embedded_text=stored.embedded_text
+                    )
 
     def set_access(self, workspace_id: str, access: Mapping[str, AccessList]) -> None:
         with self._lock:
@@ -63,12 +66,12 @@ class MemoryIndex:
         dense = {p.id: float(np.dot(_unit(p.vector), _unit(query.vector))) for p in points}
         sparse = _bm25(query.text, points, everything)
         fused: defaultdict[str, float] = defaultdict(float)
-        for scores in (dense, sparse):
-            ranked = sorted(scores, key=lambda i: (-scores[i], i))[: query.candidates]
-            for rank, chunk_id in enumerate(ranked):
-                fused[chunk_id] += 1 / (_RRF_K + rank)
+        dense, sparse = (_best(scores, max(query.candidates, query.limit)) for scores in (dense, sparse))
+        for listed in (dense, sparse):
+            for rank, chunk_id in enumerate(listed):
+                fused[chunk_id] += 1 / (RRF_K + rank)
         by_id = {point.id: point for point in points}
-        best = sorted(fused, key=lambda i: (-fused[i], i))[: query.limit]
+        best = sorted(fused, key=lambda i: (-fused[i], -dense.get(i, -1), i))[: query.limit]
         return [_passage(by_id[i], fused[i], dense.get(i), sparse.get(i)) for i in best]
 
     def stats(self) -> IndexStats:
@@ -98,6 +101,10 @@ def _matches(point: Point, filters: SearchFilters) -> bool:
     )
 
 
+def _best(scores: dict[str, float], count: int) -> dict[str, float]:
+    return {i: scores[i] for i in sorted(scores, key=lambda i: (-scores[i], i))[:count]}
+
+
 def _unit(vector: Vector) -> Vector:
     return (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
 
@@ -107,7 +114,7 @@ def _bm25(text: str, points: list[Point], everything: list[Point]) -> dict[str, 
     found: dict[str, float] = {}
     for point in points:
         score = 0.0
-        for word in set(fold_words(text)):
+        for word in set(fold_words(text)) - _STOP_WORDS:
             frequency = counts[point.id][word]
             if frequency:
                 n = sum(1 for other in counts.values() if word in other)
