@@ -273,7 +273,7 @@ def test_in_any_order_the_sums_hold_and_no_question_is_charged_twice(
     SQLModel.metadata.create_all(database.engine)
     books = Books(database, cap_nano=20_000_000)
     try:
-        made = []
+        made: list[Reservation | None] = []
         for step, number in steps:
             if step == "reserve":
                 made.append(_reserve_if_room(books, f"q{len(made)}"))

@@ -1,7 +1,7 @@
 import pytest
 
 from app.core.errors import InputError
-from billing.statement import EntryFilter, TierUse, receipt_from
+from billing.statement import EntryFilter, LedgerEntry, TierUse, receipt_from
 from tests.billing.conftest import Books, caller, work
 
 
@@ -49,7 +49,8 @@ def test_another_month_and_another_workspace_are_empty(month: Books) -> None:
 def test_pages_join_to_the_whole_without_overlap(month: Books) -> None:
     whole = month.ledger.entries().entries
     assert [entry.seq for entry in whole] == list(range(len(whole), 0, -1))
-    joined, before = [], None
+    joined: list[LedgerEntry] = []
+    before = None
     for _ in range(20):
         page = month.ledger.entries(before_seq=before, limit=3)
         assert len(page.entries) <= 3
