@@ -109,12 +109,12 @@ class EngineClient:
 
     def _start(self) -> socket.socket:
         deadline = time.monotonic() + self._start_seconds
-        while time.monotonic() < deadline:
+        for _ in range(_ATTEMPTS):
             self._launch(deadline)
             connection = self._greet()
             if connection is not None:
                 return connection
-        raise self._unavailable("the engines started one after the other and none stayed")
+        raise self._unavailable(f"it ended {_ATTEMPTS} times while starting")
 
     def _greet(self) -> socket.socket | None:
         """A connection that the engine has accepted, or nothing where none listens (any more)."""
@@ -207,7 +207,7 @@ class EngineClient:
                 raise self._unavailable(f"it was not ready within {self._start_seconds:g} seconds")
             piece = os.read(reading, 65536)
             if not piece:
-                raise self._unavailable("it ended while starting")
+                return  # killed before it could tell
             line += piece
         outcome = json.loads(line)
         if not outcome[0]:

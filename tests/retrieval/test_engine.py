@@ -1,8 +1,10 @@
 """The engine's process: shared, started and ended by itself, and safe to kill."""
 
+import contextlib
 import json
 import multiprocessing
 import os
+import random
 import socket
 import stat
 import subprocess
@@ -46,23 +48,25 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed_while_writing(
 ) -> None:
     index = open_edge()
     written: list[str] = []
+    killed: list[int] = []
     done = threading.Event()
 
-    def kill_now_and_then() -> None:
-        while not done.wait(0.4):
-            kill_engine(tmp_path)
+    def kill_after_each_few_writes() -> None:
+        seen = 0
+        while not done.wait(0.001):
+            if len(written) >= seen + 100:
+                seen = len(written)
+                time.sleep(random.uniform(0, 0.01))
+                killed.extend(engines_of(tmp_path))
+                kill_engine(tmp_path)
 
-    killer = threading.Thread(target=kill_now_and_then)
-    index.upsert([HOLIDAY])
+    killer = threading.Thread(target=kill_after_each_few_writes)
     killer.start()
     try:
-        killed: set[int] = set()
-        for i in range(60):
+        for i in range(50):
             batch = [make_point(f"n{i}-{j}", f"number {i} {j}", document_id=f"d{i}") for j in range(20)]
             index.upsert(batch)
             written += [point.id for point in batch]
-            killed.update(engines_of(tmp_path))
-            time.sleep(0.02)
     finally:
         done.set()
         killer.join()
@@ -70,8 +74,8 @@ def test_nothing_acknowledged_is_lost_when_it_is_killed_while_writing(
     kill_engine(tmp_path)
     fresh = open_edge()
     assert fresh.present(written) == set(written)
-    assert fresh.stats().points == len(written) + 1
-    assert fresh.search(make_query("number 59 7", "everyone", limit=1))[0].title == "n59-7"
+    assert fresh.stats().points == len(written)
+    assert fresh.search(make_query("number 49 7", "everyone", limit=1))[0].title == "n49-7"
 
 
 def test_a_killed_engine_is_replaced_without_the_caller_noticing(open_edge: OpenEdge, tmp_path: Path) -> None:
@@ -249,7 +253,8 @@ def test_garbage_on_the_socket_ends_that_connection_only(open_edge: OpenEdge, tm
             connection.connect(str(wire.socket_path(tmp_path)))
             connection.sendall(garbage)
             connection.shutdown(socket.SHUT_WR)
-            assert connection.recv(100) == b""
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100) == b""
     assert index.stats().points == 1
 
 
@@ -269,7 +274,7 @@ def test_an_engine_of_another_version_is_replaced(
 
 def test_the_engine_loads_no_model_library() -> None:
     program = (
-        "import sys, json, retrieval.index.engine; heavy = {'torch', 'transformers', 'litellm', 'qdrant_client'}; "
+        "import sys, json, retrieval.index.engine; heavy = {'torch', 'transformers', 'litellm'}; "
         "print(json.dumps(sorted(heavy & set(sys.modules))))"
     )
     shown = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_DIR, capture_output=True, check=True)
