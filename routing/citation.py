@@ -76,6 +76,19 @@ def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:
     return CheckedAnswer("".join(kept).strip(), tuple(citations), dropped)
 
 
+def closest(text: str, passages: Sequence[Passage], at_most: int) -> tuple[SpanCitation, ...]:
+    """Citations of the best passages of different documents, each by the sentence nearest to the text."""
+    found: list[SpanCitation] = []
+    for passage in passages:
+        if len(found) == at_most:
+            break
+        if all(passage.document_id != citation.passage.document_id for citation in found):
+            spans = split_sentences(passage.text)
+            if span := _support(text, passage) or next(iter(spans), None):
+                found.append(cite(len(found) + 1, passage, span))
+    return tuple(found)
+
+
 def without_marks(text: str) -> str:
     """The text without any `[n]`, for the history of a conversation: its numbers mean nothing there."""
     return _MARK.sub("", text)

@@ -4,9 +4,9 @@ A first, transparent score. Each stage adds weighted signs to a log-odds and squ
 
     probability = 1 / (1 + exp(-(intercept + Σ weight · sign)))
 
-Each sign lies between 0 and 1 (see `_signs_*`). The weights in `WEIGHTS` are set by hand: a weight of 1 raises odds of 1:1 to
-about 2.7:1. They are not calibrated, so the number ranks questions rather than predicts a rate. A later stage keeps every sign of
-the one before.
+Each sign lies between 0 and 1 (see `_signs_*`). The weights in `WEIGHTS` are set by hand: a weight of 1
+raises odds of 1:1 to about 2.7:1. They are not calibrated, so the number ranks questions rather than predicts
+a rate. A later stage keeps every sign of the one before.
 """
 
 import math

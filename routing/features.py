@@ -1,4 +1,4 @@
-"""What can be seen of a question, its passages and a first answer. Numbers only; what they mean is elsewhere."""
+"""What can be seen of a question, its passages and a first answer: numbers, not what they mean."""
 
 import re
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ _COMPARISON = re.compile(
     re.I,
 )
 _AGGREGATION = re.compile(
-    r"\b(?:how many (?:different|of|times)|in total|altogether|total|average|sum of|list (?:all|every)|all (?:the|of)"
-    r"|every|each|overall|most|least|highest|lowest|summari[sz]e|summary|overview|across)\b",
+    r"\b(?:how many (?:different|of|times)|in total|altogether|total|average|sum of|list (?:all|every)"
+    r"|all (?:the|of)|every|each|overall|most|least|highest|lowest|summari[sz]e|summary|overview|across)\b",
     re.I,
 )
 _CHANGE = re.compile(
-    r"\b(?:chang(?:e|es|ed|ing)|used to|previous(?:ly)?|former(?:ly)?|still|no longer|any ?more|currently|latest"
-    r"|newest|since when|before|after|until|history|evol(?:ve|ved|ution)|now|today)\b",
+    r"\b(?:chang(?:e|es|ed|ing)|used to|previous(?:ly)?|former(?:ly)?|still|no longer|any ?more|currently"
+    r"|latest|newest|since when|before|after|until|history|evol(?:ve|ved|ution)|now|today)\b",
     re.I,
 )
 _NEGATION = re.compile(
@@ -62,8 +62,8 @@ class PassageFeatures:
 
     one_covers: most content words of the question in a single passage. all_cover: in all together.
     documents: distinct documents that are needed one after the other to reach that. cosine: the best. margin:
-    its lead over the best of another document. agreement: share of the top three by meaning that are also among
-    the top three by words.
+    its lead over the best of another document. agreement: share of the top three by meaning that are also
+    among the top three by words.
     """
 
     passages: int

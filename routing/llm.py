@@ -1,7 +1,8 @@
-"""The only user of LiteLLM: one streamed chat completion, its usage as the provider reported it, its failures.
+"""The only user of LiteLLM: one streamed chat completion, its usage as the provider reported it, its
+failures.
 
-LiteLLM is imported at the first call: it takes seconds. Its own retries, fallbacks and reporting are off, so that
-each call is one attempt which the caller sees and meters.
+LiteLLM is imported at the first call: it takes seconds. Its own retries, fallbacks and reporting are off, so
+that each call is one attempt which the caller sees and meters.
 """
 
 import os
@@ -27,8 +28,8 @@ _STATUS_OF_TIMEOUT = (408, 504)
 class ChatUsage:
     """What one call used. `cached_tokens` are part of the input.
 
-    `estimated` is true where the provider reported nothing: then a token is counted for every four bytes of text sent and
-    received, begun ones included.
+    `estimated` is true where the provider reported nothing: then a token is counted for every four bytes of
+    text sent and received, begun ones included.
     """
 
     input_tokens: int = 0
@@ -176,7 +177,8 @@ class _Call:
         return self._estimate() if began else ChatUsage(request_id=self._request_id)
 
     def _reported(self, chunks: Any) -> ChatUsage | None:
-        # Only chunks as they came: what LiteLLM yields at the end is its own count where the provider sent none.
+        # Only chunks as they came: what LiteLLM yields at the end is its own count where the provider sent
+        # none.
         usages = [usage for chunk in chunks.chunks if (usage := getattr(chunk, "usage", None)) is not None]
         if not usages:
             return None
@@ -199,9 +201,9 @@ class _Call:
 
 _MESSAGES = {
     "rate_limited": "The premium model's provider is turning requests away for now. Try again in a minute.",
-    "provider_error": "The premium model's provider failed. Try again; if it lasts, look at the provider's status.",
-    "provider_refused": "The premium model's provider refused the request. An admin finds its words in the log.",
-    "provider_auth": "The premium model's provider did not accept the key. An admin has to check RUNG_PREMIUM_API_KEY.",
+    "provider_error": "The premium model's provider failed. Try again; if it lasts, see its status page.",
+    "provider_refused": "The premium model's provider refused the request. An admin finds why in the log.",
+    "provider_auth": "The premium model's provider did not accept RUNG_PREMIUM_API_KEY. An admin sets it.",
     "provider_timeout": "The premium model did not answer in time. Try again.",
     "cut_connection": "The connection to the premium model broke off in the middle of the answer. Try again.",
 }

@@ -1,8 +1,9 @@
 """What the tokens of a chat model cost us, per million, in the plan's currency. Never guessed.
 
-Either both RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE are set, or the model is at its provider's own address, LiteLLM's
-bundled list knows it, and the plan is in dollars like that list. Otherwise there is no price, and a rung without
-a price is not used. The list is read as a file, so that asking for a price does not load LiteLLM.
+Either both RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE are set, or the model is at its provider's
+own address, LiteLLM's bundled list knows it, and the plan is in dollars like that list. Otherwise there is no
+price, and a rung without a price is not used. The list is read as a file, so that asking for a price does not
+load LiteLLM.
 """
 
 import json

@@ -50,8 +50,8 @@ class Room:
 class Policy:
     """Thresholds on the difficulty.
 
-    skip_above: from here on the cheap rung is not even asked, once the passages are known. climb_above: from here on
-    its answer is not good enough.
+    skip_above: from here on the cheap rung is not even asked, once the passages are known. climb_above: from
+    here on its answer is not good enough.
     """
 
     skip_above: float = 0.8

@@ -1,7 +1,7 @@
 """Builds what a chat model is sent: versioned prompt files, passages fenced and labelled as data.
 
-A prompt is `routing/prompts/<id>.md` with the parts `# system` and `# user`; a changed prompt is a new file, since
-each answer stores the id that spoke.
+A prompt is `routing/prompts/<id>.md` with the parts `# system` and `# user`; a changed prompt is a new file,
+since each answer stores the id that spoke.
 """
 
 import re
@@ -21,7 +21,8 @@ NOT_FOUND = "NOT FOUND"
 """What the model is told to say when the passages do not answer."""
 
 _BYTES_A_TOKEN = 3
-"""Prompts are cut as if a token had only three bytes, so that the limit in tokens is kept in any usual language."""
+"""Prompts are cut as if a token had only three bytes, so that the limit in tokens is kept in any usual
+language."""
 
 _TURNS = 3
 _LONGEST_TURN = 1_500
@@ -71,14 +72,14 @@ def load_prompt(prompt_id: str) -> PromptFile:
     match = re.fullmatch(r"# system\n(.*?)\n# user\n(.*)", path.read_text(encoding="utf-8"), re.S)
     if match is None or "{{passages}}" not in match[2] or "{{question}}" not in match[2]:
         raise ConfigurationError(
-            f"{path} needs the parts `# system` and `# user`, the latter with {{{{passages}}}} and {{{{question}}}}.",
+            f"{path} needs `# system` and `# user`, which holds {{{{passages}}}} and {{{{question}}}}.",
             code="bad_prompt",
         )
     return PromptFile(prompt_id, match[1].strip(), match[2].strip())
 
 
 def build_prompt(prompt_id: str, request: TierRequest, passages: int, max_input_tokens: int) -> BuiltPrompt:
-    """Fills in a prompt with as many of the top passages as fit into the limit; at least one, cut if need be."""
+    """Fills in a prompt with as many of the top passages as fit; at least one, cut if need be."""
     prompt = load_prompt(prompt_id)
     history = _history(request.history)
     room = max_input_tokens * _BYTES_A_TOKEN - len((prompt.system + prompt.user + request.question).encode())

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from app.core.identity import Caller
 from retrieval.passage import SearchFilters
 from routing.text.words import content_words, words
 from routing.tier import AUTO, Turn
@@ -28,14 +29,30 @@ class AskRequest:
     question: str
     conversation_id: str | None = None
     tier: str = AUTO
-    filters: SearchFilters = SearchFilters()
+    filters: SearchFilters = field(default_factory=SearchFilters)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question that was accepted and written down, ready to be answered.
+
+    `standalone` is the question with what it refers to; `history` holds the turns before it.
+    """
+
+    query_id: str
+    conversation_id: str
+    caller: Caller
+    request: AskRequest
+    standalone: str
+    history: tuple[Turn, ...]
 
 
 def standalone_question(question: str, history: Sequence[Turn]) -> str:
     """The question with the previous one in front where it leans on it, for search and for comparing texts.
 
     It leans when it begins like a continuation ("and in Lisbon?"), when it has at most four content words, or
-    when it points back ("how long does it take?") without naming much else. Only one question back is looked at.
+    when it points back ("how long does it take?") without naming much else. Only one question back is looked
+    at.
     """
     if not history or not question.strip():
         return question

@@ -110,7 +110,7 @@ class TierLimits:
 
 @dataclass(frozen=True, slots=True)
 class TierRequest:
-    """What a rung gets to answer. `standalone` is the question with what it refers to, for comparing texts."""
+    """What a rung gets to answer. `standalone` is the question with what it refers to, to compare with."""
 
     question: str
     standalone: str
@@ -222,6 +222,10 @@ class Ladder:
     @property
     def top(self) -> Tier:
         return self.tiers[-1]
+
+    def available(self) -> tuple[Tier, ...]:
+        """The rungs that can be used now, cheapest first."""
+        return tuple(tier for tier in self.tiers if tier.unavailable is None)
 
     def get(self, name: str) -> Tier:
         """The rung of this name.

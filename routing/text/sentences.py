@@ -15,8 +15,8 @@ _SHORT_LINE = 48
 
 _ABBREVIATIONS = frozenset(  # one block of words reads better than a column of them
     """approx apr aug ave ca cf co corp dec dept dr e.g ed eds eg est etc ext feb fig figs gen gov hon i.e ie
-    inc jan jr jul jun lt ltd m mar max min mr mrs ms mt no nos nov nr oct p pp ph.d prof rev sat sec sen sep sept
-    sgt sr st sun tel u.k u.s u.s.a univ vol vs bzw z.b usw""".split()  # noqa: SIM905
+    inc jan jr jul jun lt ltd m mar max min mr mrs ms mt no nos nov nr oct p pp ph.d prof rev sat sec sen sep
+    sept sgt sr st sun tel u.k u.s u.s.a univ vol vs bzw z.b usw""".split()  # noqa: SIM905
 )
 
 _MARKER = re.compile(r"(?:[-*•–+]|\d{1,3}[.)]|[a-zA-Z]\)|#{1,6})[ \t]+|\[[ xX]\][ \t]+")

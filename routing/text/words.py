@@ -12,12 +12,12 @@ STOP_WORDS = frozenset(
     """a about after all
     also am an and any are as at be because been before being both but by can could did do
     does doing done during each for from get gets got had has have having he her here hers him his how i if in
-    into is it its itself just let like made make many may me might more most much must my need no not of off on
-    once one only or other our out over own per please same shall she should show so some such tell than that
-    the their them then there these they this those through to too under until up upon us was we were what when
-    where which while who whom whose why will with would you your
-    der die das den dem des ein eine einen einem einer und oder ist sind war waren wie was wer wann wo warum
-    welche welcher welches mit von zu im am auf für bei nicht es wir ich sie er""".split()  # noqa: SIM905
+    into is it its itself just let like made make many may me might more most much must my need no not of off
+    on once one only or other our out over own per please same shall she should show so some such tell than
+    that the their them then there these they this those through to too under until up upon us was we were
+    what when where which while who whom whose why will with would you your der das den dem des ein eine
+    einen einem einer und oder ist sind waren wie was wer wann wo warum welche welcher welches mit von zu
+    im am auf für bei nicht es wir ich sie er""".split()  # noqa: SIM905
 )
 
 _ENDINGS = (

@@ -17,7 +17,8 @@ def build_ladder(
         currency: the plan's, in which costs are counted.
 
     Raises:
-        ConfigurationError: the file cannot be used. A premium rung that is not set up or has no price is no error:
+        ConfigurationError: the file cannot be used. A premium rung that is not set up or has no price is no
+        error:
             it stands in the ladder and says why it is unavailable.
     """
     return Ladder([_build(spec, settings, embedder, currency) for spec in specs or load_specs()])

@@ -60,7 +60,7 @@ class ChatTier:
         if self.unavailable is None:
             return None
         if self._settings.reference_currency == self._currency:
-            return "The premium rung is not set up: its price is modelled with the reference prices in tiers.toml."
+            return "The premium rung is not set up: its price is modelled from tiers.toml's reference prices."
         return f"The premium rung is not set up, and tiers.toml has no reference price in {self._currency}."
 
     def at_most(self) -> Work:

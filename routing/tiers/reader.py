@@ -1,4 +1,5 @@
-"""The rung that every installation has: quotes the one or two sentences that answer, with the embedder in memory."""
+"""The rung that every installation has: quotes the one or two sentences that answer, with the embedder in
+memory."""
 
 import re
 import time

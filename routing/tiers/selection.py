@@ -3,7 +3,8 @@
 A sentence's score is a weighted sum of signs between 0 and 1: nearness in meaning (cosine), the share of
 the question's words it holds, each weighted by how rare it is among the candidates, the same for the sentence
 before it and its headings, whether it holds the kind of thing asked for (a number, a date, a name), and the
-rank of its passage. The weights were chosen on the training part of a public reading set, never on its test part.
+rank of its passage. The weights were chosen on the training part of a public reading set, never on its test
+part.
 """
 
 import math
@@ -27,9 +28,9 @@ _FEWEST_WORDS = 2
 class Weights:
     """How much each sign counts.
 
-    On the training questions (1,200, gold paragraph given) the chosen sentence held the answer in .855, by cosine
-    alone in .791; more lexical weight gained .005 there, but people repeat a text's words less than those
-    questions do. The weight of the rank is not measured.
+    On the training questions (1,200, gold paragraph given) the chosen sentence held the answer in .855, by
+    cosine alone in .791; more lexical weight gained .005 there, but people repeat a text's words less than
+    those questions do. The weight of the rank is not measured.
     """
 
     cosine: float = 1.0
@@ -113,8 +114,8 @@ def kinds_asked(question: str) -> frozenset[str]:
 
 _ASKS = {
     "number": re.compile(
-        r"\bhow (?:many|much|long|often|old|far|large|big|high|tall|fast|few)\b|\bwhat (?:percentage|percent|share"
-        r"|number|amount|price|cost|rate|limit|budget|population|salary)\b",
+        r"\bhow (?:many|much|long|often|old|far|large|big|high|tall|fast|few)\b|\bwhat (?:percentage|percent"
+        r"|share|number|amount|price|cost|rate|limit|budget|population|salary)\b",
         re.I,
     ),
     "date": re.compile(

@@ -1,0 +1,195 @@
+"""The use case: a question in, updates out; answered on the cheapest rung that is good enough, stored,
+metered.
+
+The browser, the API, the command line and Slack all call `Answerer`; the course of one question is in
+`routing.flow`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from app.core.clock import Clock, new_id, utc_now
+from app.core.db import Database
+from app.core.errors import ConflictError, InputError, TooLargeError
+from app.core.identity import Caller
+from app.core.usage import Meter
+from retrieval.passage import Passage, SearchFilters
+from retrieval.search import validate_question
+from routing.difficulty import Difficulty, stage1, stage2
+from routing.flow import Finder, Flow, Parts
+from routing.policy import Policy, Room
+from routing.question import Asking, AskRequest, standalone_question
+from routing.records import Records
+from routing.tier import AUTO, Ladder, Tier, Turn
+from routing.updates import RouteUpdate, Update
+
+LONGEST_REASON = 2_000
+"""Most characters of a reason given with feedback."""
+
+_INTERRUPTED_AFTER_SECONDS = 900.0
+_NO_FILTERS = SearchFilters()
+
+
+class MayRead(Protocol):
+    """Whether a caller may read a document now; false for one that is gone."""
+
+    def __call__(self, caller: Caller, document_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePreview:
+    """How a question would be answered, without answering it. Its `route` has no query id."""
+
+    standalone: str
+    passages: tuple[Passage, ...]
+    route: RouteUpdate
+    stages: tuple[Difficulty, ...]
+
+
+class Answerer:
+    """Answers questions for one installation."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        searcher: Finder,
+        ladder: Ladder,
+        meter: Meter,
+        may_read_document: MayRead,
+        policy: Policy | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._records = Records(database, clock)
+        self._parts = Parts(database, searcher, ladder, meter, self._records, policy or Policy())
+        self._may_read = may_read_document
+
+    @property
+    def ladder(self) -> Ladder:
+        return self._parts.ladder
+
+    def ask(self, caller: Caller, request: AskRequest) -> Iterator[Update]:
+        """Answers a question, update by update. Errors in the input are raised here, before the first update.
+
+        A reader that leaves early (closes the iterator) changes nothing: the answer is finished, stored and
+        metered all the same.
+
+        Raises:
+            InputError: the question cannot be used, or `no_such_tier`, `tier_unavailable`.
+            NotFoundError: `no_such_conversation`.
+        """
+        return self.answer(self.prepare(caller, request))
+
+    def prepare(self, caller: Caller, request: AskRequest) -> Asking:
+        """Checks a question and writes it down as running. Raises as `ask` does."""
+        question = validate_question(request.question)
+        self._check_tier(request.tier)
+        turns: tuple[Turn, ...] = ()
+        if request.conversation_id is not None:
+            self._records.own_conversation(caller, request.conversation_id)
+            turns = self._turns(caller, request.conversation_id)
+        return self._begin(caller, replace(request, question=question), turns)
+
+    def answer(self, asking: Asking) -> Iterator[Update]:
+        """Answers a prepared question, to its end even when the iterator is closed early."""
+        return _to_the_end(Flow(self._parts, asking).updates())
+
+    def escalate(self, caller: Caller, query_id: str) -> Iterator[Update]:
+        """Asks the same question one rung up, in the same conversation.
+
+        Raises:
+            NotFoundError: `no_such_query`.
+            ConflictError: `no_better_tier`, `still_running`.
+            InputError: `tier_unavailable`.
+        """
+        return self.answer(self.prepare_escalation(caller, query_id))
+
+    def prepare_escalation(self, caller: Caller, query_id: str) -> Asking:
+        """Writes the question of an earlier query down again, one rung up. Raises as `escalate` does."""
+        row = self._records.own_query(caller, query_id)
+        if row.state == "running":
+            raise ConflictError(
+                "This question is still being answered; wait for its end.", code="still_running"
+            )
+        better = self.better_tier(row.tier or self.ladder.cheapest.name)
+        if better is None:
+            raise ConflictError("The best rung has answered this already.", code="no_better_tier")
+        self._check_tier(better.name)
+        request = AskRequest(row.question, row.conversation_id, better.name)
+        turns = self._turns(caller, row.conversation_id, before=row.id)
+        return self._begin(caller, request, turns, escalated_from=row.id)
+
+    def better_tier(self, name: str) -> Tier | None:
+        """The rung above, available or not: it says itself why not. Nothing at the top."""
+        return self.ladder.above(name)
+
+    def route(self, caller: Caller, question: str, *, filters: SearchFilters = _NO_FILTERS) -> RoutePreview:
+        """The difficulty, the rung and the passages of a question, without an answer; nothing is stored or
+        charged.
+
+        Raises:
+            InputError: the question cannot be used.
+        """
+        text = validate_question(question)
+        passages = self._parts.searcher.search(caller, text, filters=filters).passages
+        first, second = stage1(text), stage2(text, text, passages)
+        room = Room(self.ladder.available())
+        decision = self._parts.policy.start(second, passages, room, self.ladder)
+        route = RouteUpdate("", decision.tier.name, second.probability, second.reasons)
+        return RoutePreview(text, passages, route, (first, second))
+
+    def feedback(self, caller: Caller, query_id: str, good: bool, reason: str = "") -> None:
+        """Keeps what the asker thinks of an answer; the last word counts.
+
+        Raises:
+            NotFoundError: `no_such_query`.
+            TooLargeError: `reason_too_long`.
+        """
+        if len(reason) > LONGEST_REASON:
+            raise TooLargeError(
+                f"Write at most {LONGEST_REASON:,} characters as the reason.", code="reason_too_long"
+            )
+        self._records.feedback(caller, query_id, good, reason.replace("\x00", "").strip())
+
+    def close_interrupted(self, older_than_seconds: float = _INTERRUPTED_AFTER_SECONDS) -> int:
+        """At start-up: marks questions as failed whose process died meanwhile; returns how many."""
+        return self._records.close_interrupted(older_than_seconds)
+
+    def _check_tier(self, name: str) -> None:
+        if name == AUTO:
+            return
+        tier = self.ladder.get(name)
+        if tier.unavailable is not None:
+            raise InputError(tier.unavailable, code="tier_unavailable")
+
+    def _begin(
+        self,
+        caller: Caller,
+        request: AskRequest,
+        turns: tuple[Turn, ...],
+        *,
+        escalated_from: str | None = None,
+    ) -> Asking:
+        query_id = new_id()
+        standalone = standalone_question(request.question, turns)
+        conversation_id = self._records.begin(caller, query_id, request, escalated_from=escalated_from)
+        return Asking(query_id, conversation_id, caller, request, standalone, turns)
+
+    def _turns(self, caller: Caller, conversation_id: str, *, before: str | None = None) -> tuple[Turn, ...]:
+        """Earlier turns; an answer from documents that the caller may no longer read is left out."""
+        turns = self._records.turns(conversation_id, before=before)
+        cited = self._records.cited_documents([query_id for query_id, _ in turns])
+        return tuple(
+            turn if all(self._may_read(caller, d) for d in cited[query_id]) else replace(turn, answer="")
+            for query_id, turn in turns
+        )
+
+
+def _to_the_end(updates: Iterator[Update]) -> Iterator[Update]:
+    try:
+        for update in updates:  # noqa: UP028 - `yield from` would close the course with its reader
+            yield update
+    finally:
+        for _ in updates:
+            continue

@@ -1,0 +1,309 @@
+"""The course of one question: reserve, search, score, answer, judge, climb, store, receipt."""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from app.core.db import Database
+from app.core.errors import BudgetExceededError, ProviderError, RungError, UnavailableError
+from app.core.identity import Caller
+from app.core.usage import Meter, Receipt, Reservation, Work
+from retrieval.passage import SearchFilters
+from retrieval.search import SearchResult
+from routing.citation import SpanCitation, closest
+from routing.difficulty import stage1, stage2, stage3
+from routing.policy import Decision, Policy, Room
+from routing.question import Asking
+from routing.records import Outcome, Records
+from routing.tier import AUTO, Ladder, Tier, TierAnswer, TierAttempt, TierRequest
+from routing.updates import (
+    AnswerUpdate,
+    Attempt,
+    Citation,
+    DeltaUpdate,
+    EscalationUpdate,
+    PassagesUpdate,
+    ProblemUpdate,
+    ReceiptUpdate,
+    RouteUpdate,
+    Update,
+)
+
+_log = structlog.get_logger()
+
+PASSAGES = 10
+"""How many passages a question gets."""
+
+_CLOSEST = 3
+"""How many passages are cited when nothing is answered for certain."""
+
+OVER_BUDGET = "The budget leaves no room for a better rung, so only cheaper ones were used."
+
+
+class Finder(Protocol):
+    """What finds passages: `retrieval.search.Searcher`."""
+
+    def search(
+        self, caller: Caller, query: str, *, filters: SearchFilters = ..., limit: int = ...
+    ) -> SearchResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a question needs on its way."""
+
+    database: Database
+    searcher: Finder
+    ladder: Ladder
+    meter: Meter
+    records: Records
+    policy: Policy
+
+
+class Flow:
+    """One question on its way. `updates` is run once."""
+
+    def __init__(self, parts: Parts, asking: Asking) -> None:
+        self._parts = parts
+        self._asking = asking
+        self._outcome = Outcome(search_text=asking.standalone)
+        self._reservation: Reservation | None = None
+
+    def updates(self) -> Iterator[Update]:
+        """Ends with a receipt, or with a problem, after which nothing is held or charged."""
+        try:
+            yield from self._answer()
+        except RungError as error:
+            _log.warning("a question failed", query_id=self._id, code=error.code, error=error.message)
+            yield self._failed(error.code, error.message)
+        except Exception:  # noqa: BLE001 - logged with its traceback, and told to the asker as a problem
+            _log.exception("a question failed unexpectedly", query_id=self._id)
+            message = f"Something went wrong inside Rung. Ask again; an admin finds {self._id} in the log."
+            yield self._failed("internal_error", message)
+
+    @property
+    def _id(self) -> str:
+        return self._asking.query_id
+
+    def _answer(self) -> Iterator[Update]:
+        started = time.monotonic()
+        room = self._reserve()
+        yield self._search()
+        tier, route = self._route(room)
+        yield route
+        answer, tier = yield from self._climb(tier, room)
+        update = self._answer_update(answer, tier)
+        self._outcome.answer = update
+        self._outcome.prompt_id = answer.prompt_id
+        self._outcome.notes.extend(answer.notes)
+        self._outcome.timings_ms["total"] = _ms_since(started)
+        receipt = self._store(answer)
+        yield update
+        yield ReceiptUpdate(self._id, receipt, self._attempts())
+
+    def _reserve(self) -> Room:
+        """Holds the most this question may cost; leaves out the dearest rungs until it fits."""
+        named, ladder = self._asking.request.tier, self._parts.ladder
+        usable = ladder.available() if named == AUTO else (ladder.get(named),)
+        if not usable:
+            raise UnavailableError("No rung can be used; an admin has to set one up.", code="no_tier")
+        for count in range(len(usable), 1, -1):
+            try:
+                self._hold(usable[:count])
+            except BudgetExceededError as error:
+                _log.info(
+                    "a rung is over budget", query_id=self._id, tier=usable[count - 1].name, why=error.code
+                )
+                continue
+            return self._room(usable, count)
+        self._hold(usable[:1])
+        return self._room(usable, 1)
+
+    def _hold(self, tiers: tuple[Tier, ...]) -> None:
+        at_most = [tier.at_most() for tier in tiers]
+        self._reservation = self._parts.meter.reserve(self._asking.caller, self._id, at_most)
+
+    def _room(self, usable: tuple[Tier, ...], count: int) -> Room:
+        over_budget = count < len(usable)
+        if over_budget:
+            self._outcome.notes.append(OVER_BUDGET)
+        return Room(usable[:count], over_budget)
+
+    def _search(self) -> PassagesUpdate:
+        asking, started = self._asking, time.monotonic()
+        found = self._parts.searcher.search(
+            asking.caller, asking.standalone, filters=asking.request.filters, limit=PASSAGES
+        )
+        self._outcome.passages = found.passages[:PASSAGES]
+        self._outcome.timings_ms |= {"search": _ms_since(started), "embed": round(found.embed_ms, 1)}
+        return PassagesUpdate(self._id, self._outcome.passages, found.took_ms)
+
+    def _route(self, room: Room) -> tuple[Tier, RouteUpdate]:
+        asking, passages, started = self._asking, self._outcome.passages, time.monotonic()
+        first = stage1(asking.request.question)
+        second = stage2(asking.request.question, asking.standalone, passages)
+        self._outcome.stages |= {first.stage: first.probability, second.stage: second.probability}
+        tier, reasons = room.usable[0], second.reasons
+        if asking.request.tier == AUTO:
+            tier = self._parts.policy.start(second, passages, room, self._parts.ladder).tier
+        else:
+            reasons = (f"{tier.label} was asked for", *reasons)
+        if room.over_budget:
+            reasons = (*reasons, OVER_BUDGET)
+        route = RouteUpdate(self._id, tier.name, second.probability, reasons)
+        self._outcome.route = route
+        self._outcome.timings_ms["route"] = _ms_since(started)
+        return tier, route
+
+    def _climb(self, tier: Tier, room: Room) -> Generator[Update, None, tuple[TierAnswer, Tier]]:
+        """Answers on one rung after the other until an answer stays; returns it and its rung."""
+        while True:
+            started = time.monotonic()
+            answer, held = yield from self._run(tier)
+            self._outcome.timings_ms[tier.name] = _ms_since(started)
+            decision = self._judge(answer, tier, room)
+            withdrawn = decision.action == "abstain" and decision.text != answer.text
+            keep_shown = not withdrawn and not (decision.action == "escalate" and answer.abstained)
+            if keep_shown:
+                yield from (DeltaUpdate(self._id, text) for text in held)
+            if decision.action != "escalate":
+                return (self._withdraw(answer, decision) if withdrawn else self._keep(answer)), tier
+            self._outcome.attempts.append((replace(answer.work, outcome="escalated"), decision.reason))
+            self._outcome.escalation_reason = decision.reason
+            yield EscalationUpdate(self._id, tier.name, decision.tier.name, decision.reason)
+            tier = decision.tier
+
+    def _run(self, tier: Tier) -> Generator[Update, None, tuple[TierAnswer, list[str]]]:
+        """One rung's answer. The deltas of an immediate rung are held until its answer is judged."""
+        held: list[str] = []
+        answer: TierAnswer | None = None
+        for output in tier.answer(self._request()):
+            if isinstance(output, TierAttempt):
+                self._outcome.attempts.append((output.work, output.reason))
+            elif isinstance(output, TierAnswer):
+                answer = output
+            elif tier.immediate:
+                held.append(output.text)
+            else:
+                yield DeltaUpdate(self._id, output.text)
+        if answer is None:
+            raise ProviderError(f"Rung {tier.name} ended without an answer.", code="provider_error")
+        return answer, held
+
+    def _request(self) -> TierRequest:
+        asking = self._asking
+        return TierRequest(asking.request.question, asking.standalone, self._outcome.passages, asking.history)
+
+    def _judge(self, answer: TierAnswer, tier: Tier, room: Room) -> Decision:
+        ladder, asking, passages = self._parts.ladder, self._asking, self._outcome.passages
+        if asking.request.tier != AUTO or tier is ladder.top:
+            return Decision("abstain" if answer.abstained else "answer", tier, text=answer.text)
+        third = stage3(asking.request.question, asking.standalone, passages, answer)
+        self._outcome.stages[third.stage] = third.probability
+        return self._parts.policy.judge(third, answer, tier, passages, room, ladder)
+
+    def _keep(self, answer: TierAnswer) -> TierAnswer:
+        self._outcome.attempts.append((answer.work, ""))
+        return answer
+
+    def _withdraw(self, answer: TierAnswer, decision: Decision) -> TierAnswer:
+        """Says that the question is too hard, and cites what comes closest instead of the doubtful answer."""
+        work = replace(answer.work, outcome="abstained")
+        self._outcome.attempts.append((work, "The quick answer was not sure enough to be shown."))
+        citations = closest(self._asking.standalone, self._outcome.passages, _CLOSEST)
+        text = " ".join((decision.text, "".join(f"[{c.n}]" for c in citations))).strip()
+        return replace(answer, text=text, citations=citations, abstained=True, work=work)
+
+    def _answer_update(self, answer: TierAnswer, tier: Tier) -> AnswerUpdate:
+        return AnswerUpdate(
+            query_id=self._id,
+            conversation_id=self._asking.conversation_id,
+            text=answer.text,
+            citations=tuple(_citation(citation) for citation in answer.citations),
+            abstained=answer.abstained,
+            tier=tier.name,
+        )
+
+    def _store(self, answer: TierAnswer) -> Receipt:
+        """The answer, its route decision and its usage events, in one transaction."""
+        if self._reservation is None:
+            raise UnavailableError("Nothing was reserved for this question.", code="no_reservation")
+        baseline = self._baseline(answer)
+        note = self._parts.ladder.top.baseline_note
+        if note is not None:
+            self._outcome.notes.append(note)
+        with self._parts.database.write() as session:
+            self._parts.records.finish(session, self._id, self._outcome)
+            receipt = self._parts.meter.commit(session, self._reservation, self._works(), baseline)
+        return replace(receipt, notes=(*receipt.notes, *self._outcome.notes))
+
+    def _baseline(self, answer: TierAnswer) -> Work:
+        """What the top rung did for this question, or would probably have done."""
+        top = self._parts.ladder.top
+        if answer.work.tier == top.name:
+            return answer.work
+        return replace(top.expected(self._request()), outcome=answer.work.outcome)
+
+    def _works(self) -> list[Work]:
+        return [work for work, _ in self._outcome.attempts]
+
+    def _attempts(self) -> tuple[Attempt, ...]:
+        return tuple(
+            Attempt(
+                tier=work.tier,
+                model=work.model,
+                outcome=work.outcome,
+                reason=reason,
+                input_tokens=work.input_tokens,
+                output_tokens=work.output_tokens,
+                cost_nano=work.cost_nano,
+                duration_ms=work.duration_ms,
+            )
+            for work, reason in self._outcome.attempts
+        )
+
+    def _failed(self, code: str, message: str) -> ProblemUpdate:
+        try:
+            self._store_failure(code, message)
+        except Exception:  # noqa: BLE001 - logged; the hold is settled and the question closed at the next start
+            _log.exception("a failed question could not be stored", query_id=self._id)
+        return ProblemUpdate(self._id, code, message)
+
+    def _store_failure(self, code: str, message: str) -> None:
+        """Keeps the question as failed. What its attempts cost us is written down; the asker pays nothing."""
+        outcome, meter = self._outcome, self._parts.meter
+        outcome.answer = None
+        outcome.problem = (code, message)
+        outcome.attempts = [
+            (replace(work, outcome="failed") if work.outcome == "answered" else work, reason)
+            for work, reason in outcome.attempts
+        ]
+        costly = any(work.cost_nano for work in self._works())
+        with self._parts.database.write() as session:
+            self._parts.records.finish(session, self._id, outcome)
+            if self._reservation is not None and costly:
+                baseline = Work(self._parts.ladder.top.name, "none", "failed")
+                meter.commit(session, self._reservation, self._works(), baseline)
+        if self._reservation is not None and not costly:
+            meter.release(self._reservation, code)
+
+
+def _citation(citation: SpanCitation) -> Citation:
+    passage = citation.passage
+    return Citation(
+        n=citation.n,
+        document_id=passage.document_id,
+        chunk_id=passage.chunk_id,
+        title=passage.title,
+        url=passage.url,
+        quote=citation.quote,
+        start=citation.start,
+        end=citation.end,
+    )
+
+
+def _ms_since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)

@@ -1,0 +1,79 @@
+"""From stored rows back to the values that were told while the question was answered."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from app.core.usage import Outcome
+from retrieval.passage import Passage
+from routing.tables import AttemptRow, CitationRow, QueryPassageRow, QueryRow
+from routing.updates import AnswerUpdate, Attempt, Citation, ProblemUpdate, RouteUpdate
+
+
+def route(row: QueryRow) -> RouteUpdate | None:
+    if row.route_difficulty is None:
+        return None
+    return RouteUpdate(row.id, row.route_tier, row.route_difficulty, tuple(row.reasons))
+
+
+def answer(row: QueryRow, citations: Sequence[CitationRow]) -> AnswerUpdate | None:
+    if row.state != "finished":
+        return None
+    return AnswerUpdate(
+        query_id=row.id,
+        conversation_id=row.conversation_id,
+        text=row.answer_text,
+        citations=tuple(citation(c) for c in citations),
+        abstained=row.abstained,
+        tier=row.tier,
+    )
+
+
+def problem(row: QueryRow) -> ProblemUpdate | None:
+    if row.problem_code is None:
+        return None
+    return ProblemUpdate(row.id, row.problem_code, row.problem_message or "")
+
+
+def citation(row: CitationRow) -> Citation:
+    return Citation(
+        n=row.n,
+        document_id=row.document_id,
+        chunk_id=row.chunk_id,
+        title=row.title,
+        url=row.url,
+        quote=row.quote,
+        start=row.start,
+        end=row.end,
+    )
+
+
+def attempt(row: AttemptRow) -> Attempt:
+    return Attempt(
+        tier=row.tier,
+        model=row.model,
+        outcome=cast(Outcome, row.outcome),
+        reason=row.reason,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_nano=row.cost_nano,
+        duration_ms=row.duration_ms,
+    )
+
+
+def passage(row: QueryPassageRow) -> Passage:
+    return Passage(
+        chunk_id=row.chunk_id,
+        document_id=row.document_id,
+        title=row.title,
+        heading_path=tuple(row.heading_path),
+        text=row.text,
+        start=row.start,
+        end=row.end,
+        source=row.source,
+        url=row.url,
+        author=row.author,
+        updated_at=row.updated_at,
+        score=row.score,
+        dense_score=row.dense_score,
+        sparse_score=row.sparse_score,
+    )
