@@ -61,6 +61,7 @@ class Database:
     def __init__(self, address: str) -> None:
         self._url = make_url(address)
         self._write_lock = threading.Lock()
+        self._writing_thread: int | None = None
         self.engine = self._make_engine()
 
     @property
@@ -70,20 +71,36 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database; what it would change is not kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        # PostgreSQL's default lets every statement see what was committed in the meantime.
+        engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+        with Session(engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are committed together at the end, or not at all when anything raises."""
+        """A session whose changes are committed together at the end, or not at all when anything raises.
+
+        Raises:
+            RuntimeError: on SQLite, when this thread is inside a write already; it would wait for itself.
+        """
         if not self.is_sqlite:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
             return
+        if self._writing_thread == threading.get_ident():
+            raise RuntimeError("this thread is inside a write already; join its session, or end it first")
         with self._write_lock, self.engine.connect() as connection:
-            immediate = connection.execution_options(rung_begin="IMMEDIATE")
-            with Session(immediate, expire_on_commit=False) as session, session.begin():
-                yield session
+            self._writing_thread = threading.get_ident()
+            try:
+                immediate = connection.execution_options(rung_begin="IMMEDIATE")
+                with Session(immediate, expire_on_commit=False) as session, session.begin():
+                    yield session
+            finally:
+                self._writing_thread = None
 
     def close(self) -> None:
         self.engine.dispose()

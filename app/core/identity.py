@@ -15,7 +15,8 @@ PrincipalKind = Literal["user", "group", "everyone", "public"]
 
 DEFAULT_WORKSPACE_ID = "default"
 
-_EMAIL = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+")
+_PART = r"[^@\s:,;<>()\[\]\\\"]+"
+_EMAIL = re.compile(rf"{_PART}@{_PART}\.{_PART}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -26,7 +27,8 @@ def normalise_email(text: str) -> str:
         InputError: `invalid_email` when it is not an address.
     """
     email = text.strip().lower()
-    if len(email) > 254 or not _EMAIL.fullmatch(email):
+    # What cannot be printed looks like another address, and some databases cannot store it.
+    if len(email) > 254 or not email.isprintable() or not _EMAIL.fullmatch(email):
         raise InputError(
             f"{text!r} is not an e-mail address; write it as name@example.com.", code="invalid_email"
         )
@@ -64,8 +66,8 @@ class Principal:
         Raises:
             InputError: `invalid_principal` for anything else, so that a typo never widens access.
         """
-        kind, _, name = text.strip().partition(":")
-        if kind in ("everyone", "public") and not name:
+        kind, colon, name = text.strip().partition(":")
+        if kind in ("everyone", "public") and not colon:
             return cls("everyone" if kind == "everyone" else "public")
         if kind == "group":
             return cls.group(name)
