@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.core.config import Settings
 from app.core.errors import ForbiddenError, NotSignedInError
 from app.core.identity import Caller
-from web.deps import Services, services_of
+from web.deps import Given, Services
 
 
 def cookie_name(settings: Settings) -> str:
@@ -51,7 +51,7 @@ def find_caller(request: Request, services: Services) -> Caller | None:
     return services.sign_ins.caller(cookie) if cookie else None
 
 
-def require_caller(request: Request, services: Annotated[Services, Depends(services_of)]) -> Caller:
+def require_caller(request: Request, services: Given) -> Caller:
     """Raises NotSignedInError for an anonymous visitor."""
     caller = find_caller(request, services)
     if caller is None:

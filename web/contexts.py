@@ -13,6 +13,7 @@ from web.present.views import (
     FailureGroupView,
     Frame,
     PassageView,
+    Piece,
     ProblemView,
     ReceiptRowView,
     ReceiptView,
@@ -71,7 +72,6 @@ class SearchPage(PageContext):
     form: SearchFormView
     results: tuple[ResultView, ...]
     took_ms: int
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +192,7 @@ class RestartEvent(Context):
 
     template: ClassVar[str] = "events/restart.html"
     superseded: tuple[str, ...] = field(default=())
+    climbing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +219,9 @@ class FeedbackFragment(Context):
 class ProblemEvent(Context):
     template: ClassVar[str] = "events/problem.html"
     problem: ProblemView
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaEvent(Context):
+    template: ClassVar[str] = "events/delta.html"
+    pieces: tuple[Piece, ...]

@@ -93,14 +93,18 @@ def to_response(request: Request, error: RungError, renderer: Renderer) -> Respo
     return renderer.page(page, status=error.status)
 
 
-def problem_response(error: RungError) -> JSONResponse:
-    problem = Problem(
+def problem_of(error: RungError) -> Problem:
+    return Problem(
         type=f"urn:rung:problem:{error.code}",
         title=error.title,
         status=error.status,
         detail=error.message,
         code=error.code,
     )
+
+
+def problem_response(error: RungError) -> JSONResponse:
+    problem = problem_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotSignedInError) else None
     return JSONResponse(
         problem.model_dump(), status_code=error.status, media_type="application/problem+json", headers=headers

@@ -189,7 +189,6 @@ class TurnView:
     problem: ProblemView | None = None
     feedback: Feedback | None = None
     withheld: str | None = None
-    chips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""What the pages and the API are given: the services of one installation, and how a handler gets at them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from app.core.clock import utc_now
+from app.core.config import Settings
+from web.render import Renderer
+from web.serving.metrics import Metrics
+from web.serving.stream import Streams
+
+if TYPE_CHECKING:
+    from app.core.directory import Directory
+    from app.core.sign_in import SignIns
+    from billing.ledger import Ledger
+    from ingest.library import Library
+    from ingest.sources import Sources
+    from retrieval.search import Searcher
+    from routing.history import History
+    from routing.runner import AskRunner
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """One part that must work: its name, whether it does, and what is wrong if not."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The objects of one installation, built by the wiring.
+
+    `asks` answers questions in the background, `health` looks at the database and the index, and
+    `suggestions` are the questions that the empty start page offers.
+    """
+
+    settings: Settings
+    sign_ins: "SignIns"
+    directory: "Directory"
+    searcher: "Searcher"
+    asks: "AskRunner"
+    history: "History"
+    library: "Library"
+    sources: "Sources"
+    usage: "Ledger"
+    suggestions: tuple[str, ...]
+    health: Callable[[], tuple[HealthCheck, ...]]
+    clock: Callable[[], datetime] = utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What the web layer itself brings along."""
+
+    renderer: Renderer
+    metrics: Metrics
+    streams: Streams
+
+
+def services_of(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+def web_of(request: Request) -> Web:
+    found: Web = request.app.state.web
+    return found
+
+
+def renderer_of(request: Request) -> Renderer:
+    return web_of(request).renderer
+
+
+Given = Annotated[Services, Depends(services_of)]
+Show = Annotated[Renderer, Depends(renderer_of)]
+Kit = Annotated[Web, Depends(web_of)]

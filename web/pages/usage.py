@@ -1,0 +1,132 @@
+"""What was spent and saved in a month: one's own, and for admins the workspace's."""
+
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.core.errors import ForbiddenError, NotFoundError
+from app.core.identity import Caller
+from billing.money import format_money
+from billing.statement import EntryFilter, LedgerEntry, TierUse, UsageSummary
+from web.auth import SignedIn
+from web.contexts import UsagePage
+from web.deps import Given, Services, Show
+from web.present.answers import tier_height, tier_label
+from web.present.frame import frame_for
+from web.present.months import month_after, month_before, month_name, this_month
+from web.present.views import ReceiptRowView, TierUseView, when
+
+pages = APIRouter(include_in_schema=False)
+
+_LATEST = 25
+Scope = Literal["mine", "workspace"]
+Month = Annotated[str | None, Query(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$")]
+
+
+@pages.get("/usage")
+def usage(
+    request: Request, caller: SignedIn, services: Given, show: Show, month: Month = None, scope: Scope = "mine"
+) -> Response:
+    if scope == "workspace" and not caller.is_admin:
+        raise ForbiddenError("Only an admin may see the whole workspace's usage.", code="admin_only")
+    now = this_month(services.clock())
+    period = min(month or now, now)
+    user_id = caller.user_id if scope == "mine" else None
+    summary = services.usage.summary(period, workspace_id=caller.workspace_id, user_id=user_id)
+    return show.page(
+        UsagePage(
+            frame=frame_for(request, "Usage", "usage"),
+            scope=scope,
+            scope_links=_scope_links(caller, scope, period),
+            month=month_name(period),
+            earlier_href=_href(month_before(period), scope),
+            later_href=_href(month_after(period), scope) if period < now else None,
+            spent=format_money(summary.spent_nano, summary.currency),
+            saved=format_money(summary.saved_nano, summary.currency),
+            questions=summary.answered,
+            budget=_budget(services, summary, scope, period == now),
+            tiers=tuple(_tier(tier, summary) for tier in _in_order(summary.tiers)),
+            receipts=_receipts(services, caller, period, user_id),
+        )
+    )
+
+
+def _href(period: str, scope: Scope) -> str:
+    return f"/usage?month={period}" + ("&scope=workspace" if scope == "workspace" else "")
+
+
+def _scope_links(caller: Caller, scope: Scope, period: str) -> tuple[tuple[str, str, bool], ...]:
+    if not caller.is_admin:
+        return ()
+    return (
+        ("Mine", _href(period, "mine"), scope == "mine"),
+        ("Everyone's", _href(period, "workspace"), scope == "workspace"),
+    )
+
+
+def _budget(services: Services, summary: UsageSummary, scope: Scope, is_now: bool) -> str | None:
+    """How much of the workspace's budget is used, on its own page and for the running month."""
+    if summary.cap_nano is None or not is_now or scope != "workspace":
+        return None
+    return f"of a budget of {format_money(summary.cap_nano, summary.currency)}"
+
+
+def _in_order(tiers: tuple[TierUse, ...]) -> list[TierUse]:
+    return sorted(tiers, key=lambda tier: tier_height(tier.tier)[0])
+
+
+def _tier(use: TierUse, summary: UsageSummary) -> TierUseView:
+    height, rungs = tier_height(use.tier)
+    share = round(100 * use.answers / summary.answered) if summary.answered else 0
+    return TierUseView(
+        tier=tier_label(use.tier),
+        height=height,
+        rungs=rungs,
+        questions=use.answers,
+        share_percent=share,
+        price=format_money(use.price_nano, summary.currency),
+        saved=format_money(use.saved_nano, summary.currency),
+    )
+
+
+def _receipts(
+    services: Services, caller: Caller, period: str, user_id: str | None
+) -> tuple[ReceiptRowView, ...]:
+    """The latest answers. Whose question it was is shown to an admin, what it said to nobody but its asker."""
+    wanted = EntryFilter(kind="commit", period=period, user_id=user_id)
+    entries = services.usage.entries(wanted, workspace_id=caller.workspace_id, limit=_LATEST).entries
+    own = _own_questions(services, caller, entries)
+    names = {person.id: person.name for person in services.directory.list()} if user_id is None else {}
+    return tuple(_row(services, entry, own, names) for entry in entries)
+
+
+def _own_questions(services: Services, caller: Caller, entries: tuple[LedgerEntry, ...]) -> dict[str, str]:
+    """The text of the caller's own questions; one that was erased since has none."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry.user_id != caller.user_id or entry.query_id in found:
+            continue
+        with suppress(NotFoundError):
+            found[entry.query_id] = services.history.query(caller, entry.query_id).question
+    return found
+
+
+def _row(
+    services: Services, entry: LedgerEntry, own: dict[str, str], names: dict[str, str]
+) -> ReceiptRowView:
+    question = own.get(entry.query_id)
+    who = names.get(entry.user_id)
+    hidden = f"A question of {who}" if who else "A question that was erased"
+    return ReceiptRowView(
+        label=question or hidden,
+        href=f"/queries/{entry.query_id}/why" if question else None,
+        when=when(entry.occurred_at, services.clock()),
+        tier=tier_label(entry.tier or ""),
+        outcome=entry.outcome or "",
+        tokens="",
+        duration="",
+        price=format_money(entry.price_nano, entry.currency),
+        cost=format_money(entry.cost_nano, entry.currency),
+    )

@@ -1,0 +1,173 @@
+"""Past and running questions as the thread, the list of threads and the trail show them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.core.usage import Receipt
+from billing.money import format_money
+from billing.rating import highest_price
+from routing.history import AskedQuestion, ConversationSummary, Trail
+from routing.updates import Attempt
+from web.deps import Services
+from web.present.answers import (
+    answer_view,
+    authors_of,
+    crumbs,
+    document_href,
+    receipt_view,
+    results_of,
+    route_view,
+    tier_label,
+)
+from web.present.live import Better
+from web.present.problems import problem_view
+from web.present.views import (
+    BetterView,
+    ConversationView,
+    PassageView,
+    ReceiptRowView,
+    RouteView,
+    StageView,
+    TurnState,
+    TurnView,
+    When,
+    when,
+)
+
+_STATES: dict[str, TurnState] = {"running": "running", "failed": "failed"}
+
+
+def better_of(services: Services) -> Better:
+    """Finds the rung above another, with the most it may cost; nothing where it cannot be asked."""
+
+    def find(tier_name: str) -> BetterView | None:
+        tier = services.asks.answerer.better_tier(tier_name)
+        if tier is None or tier.unavailable is not None:
+            return None
+        plan = services.usage.plan
+        return BetterView(tier.label, format_money(highest_price(plan, [tier.at_most()]), plan.currency))
+
+    return find
+
+
+def conversation_view(found: ConversationSummary, now: datetime) -> ConversationView:
+    return ConversationView(found.title, f"/threads/{found.id}", found.questions, when(found.updated_at, now))
+
+
+def turn_view(trail: Trail, better: Better, now: datetime) -> TurnView:
+    """A stored question with its answer, its results and its receipt."""
+    asked = trail.asked
+    if asked.state == "running":
+        return running_turn(asked.query_id, asked.conversation_id, asked.question, when(asked.created_at, now))
+    answer = asked.answer
+    citations = answer.citations if answer else ()
+    return TurnView(
+        query_id=asked.query_id,
+        question=asked.question,
+        state=_STATES.get(asked.state, "done"),
+        conversation_id=asked.conversation_id,
+        asked=when(asked.created_at, now),
+        answer=answer_view(
+            asked.query_id, answer.text, citations, answer.abstained, authors_of(trail.passages)
+        )
+        if answer
+        else None,
+        withheld=answer.text if answer and asked.withheld else None,
+        route=_final_route(trail),
+        receipt=receipt_view(asked.receipt) if asked.receipt else None,
+        better=better(asked.receipt.tier) if asked.receipt else None,
+        results=results_of(
+            trail.passages, asked.question, now, query_id=asked.query_id, citations=citations
+        ),
+        took_ms=round(trail.timings_ms["search"]) if "search" in trail.timings_ms else None,
+        problem=problem_view(asked.problem.code, asked.problem.message) if asked.problem else None,
+        feedback=None if asked.feedback is None else "good" if asked.feedback else "bad",
+    )
+
+
+def running_turn(query_id: str, conversation_id: str, question: str, asked: When | None) -> TurnView:
+    return TurnView(
+        query_id=query_id, question=question, state="running", conversation_id=conversation_id, asked=asked
+    )
+
+
+def _final_route(trail: Trail) -> RouteView | None:
+    """The rung that answered in the end, and why that one."""
+    asked = trail.asked
+    if asked.route is None or asked.answer is None:
+        return None
+    reasons = asked.route.reasons
+    if asked.answer.tier != asked.route.tier and trail.escalation_reason:
+        reasons = (trail.escalation_reason,)
+    return route_view(asked.answer.tier, asked.route.difficulty, reasons)
+
+
+def stages_of(trail: Trail) -> tuple[StageView, ...]:
+    """The three difficulty scores; one that was not needed has no number."""
+    reasons = trail.asked.route.reasons if trail.asked.route else ()
+    after_answer = (trail.escalation_reason,) if trail.escalation_reason else ()
+    return (
+        StageView("From the question alone", _percent(trail.stage1), ()),
+        StageView("After the search", _percent(trail.stage2), tuple(reasons)),
+        StageView("After the quick answer", _percent(trail.stage3), after_answer),
+    )
+
+
+def attempt_rows(asked: AskedQuestion) -> tuple[ReceiptRowView, ...]:
+    """One row an attempt. The price stands with the one that answered, since only that one has a price."""
+    return tuple(_attempt_row(attempt, asked.receipt) for attempt in asked.attempts)
+
+
+def _attempt_row(attempt: Attempt, receipt: Receipt | None) -> ReceiptRowView:
+    price = cost = ""
+    if receipt is not None:
+        price_nano = receipt.price_nano if attempt.outcome == "answered" else 0
+        price = format_money(price_nano, receipt.currency)
+        cost = format_money(attempt.cost_nano, receipt.currency)
+    has_tokens = bool(attempt.input_tokens or attempt.output_tokens)
+    return ReceiptRowView(
+        label=". ".join(part.rstrip(".") for part in (attempt.model, attempt.reason) if part),
+        href=None,
+        when=None,
+        tier=tier_label(attempt.tier),
+        outcome=attempt.outcome,
+        tokens=f"{attempt.input_tokens}, {attempt.output_tokens}" if has_tokens else "none",
+        duration=duration_text(attempt.duration_ms),
+        price=price,
+        cost=cost,
+    )
+
+
+def passage_rows(trail: Trail) -> tuple[PassageView, ...]:
+    citations = trail.asked.answer.citations if trail.asked.answer else ()
+    return tuple(
+        PassageView(
+            number=number,
+            title=passage.title or "Untitled",
+            href=document_href(passage.document_id, passage.start, passage.end, trail.asked.query_id),
+            crumbs=crumbs(passage.source, passage.title, passage.heading_path),
+            cited=tuple(c.n for c in citations if c.chunk_id == passage.chunk_id),
+            score="" if passage.dense_score is None else f"nearness {passage.dense_score:.2f}",
+        )
+        for number, passage in enumerate(trail.passages, start=1)
+    )
+
+
+def timing_rows(timings_ms: dict[str, float]) -> tuple[tuple[str, str], ...]:
+    names = {"search": "Search", "embed": "of it, understanding the question", "route": "Choosing the rung"}
+    ordered: Sequence[str] = [name for name in ("search", "embed", "route") if name in timings_ms]
+    rungs = [name for name in timings_ms if name not in (*names, "total")]
+    rows = [(names.get(name, tier_label(name)), duration_text(timings_ms[name])) for name in (*ordered, *rungs)]
+    if "total" in timings_ms:
+        rows.append(("In all", duration_text(timings_ms["total"])))
+    return tuple(rows)
+
+
+def duration_text(duration_ms: float) -> str:
+    if duration_ms < 10:
+        return f"{duration_ms:.1f} ms"
+    return f"{duration_ms:.0f} ms" if duration_ms < 1000 else f"{duration_ms / 1000:.1f} s"
+
+
+def _percent(probability: float | None) -> int | None:
+    return None if probability is None else round(probability * 100)
