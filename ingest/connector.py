@@ -98,6 +98,8 @@ class Connector(Protocol):
 
     kind: ClassVar[str]
     settings_type: ClassVar[type[BaseModel]]
+    lists_quickly: ClassVar[bool]
+    """Whether `list_ids` costs so little that it may also be asked for a progress bar."""
 
     def check(self) -> Check:
         """Whether the source can be reached and read, without reading it all."""

@@ -67,6 +67,7 @@ class FolderConnector:
 
     kind: ClassVar[str] = "folder"
     settings_type: ClassVar[type[BaseModel]] = FolderSettings
+    lists_quickly: ClassVar[bool] = True
 
     def __init__(self, settings: FolderSettings, context: ReadContext) -> None:
         self._path = settings.path
@@ -169,7 +170,7 @@ class FolderConnector:
             return
         if real != walk.root and walk.root not in real.parents:
             yield Failure(
-                external_id, "outside_source", "The link leads out of the folder; copy the file in."
+                external_id, "outside_source", "The link leads out of the folder; copy the file in.", NOBODY
             )
         elif stat.S_ISDIR(about.st_mode):
             identity = (about.st_dev, about.st_ino)
@@ -189,7 +190,7 @@ class FolderConnector:
             return found
         if not supports(found.external_id):
             error = unsupported(found.external_id)
-            return Failure(found.external_id, error.code, error.reason)
+            return Failure(found.external_id, error.code, error.reason, found.access)
         if known(found.external_id) == _revision(found.about):
             return Unchanged(found.external_id, found.access)
         return self._read(found)
@@ -202,12 +203,13 @@ class FolderConnector:
                 # The size is asked first, so that a huge file is never in memory; it may still grow.
                 content = file.read(limit + 1) if about.st_size <= limit else None
         except OSError as error:
-            return _failure(found.external_id, error)
+            return replace(_failure(found.external_id, error), access=found.access)
         if content is None or len(content) > limit:
             return Failure(
                 found.external_id,
                 "too_large",
                 f"{about.st_size:,} bytes are more than the {limit:,} allowed (RUNG_MAX_FILE_BYTES).",
+                found.access,
             )
         return Upsert(
             SourceDocument(
@@ -253,13 +255,15 @@ def _revision(about: os.stat_result) -> str:
 
 
 def _loop(external_id: str) -> Failure:
-    return Failure(external_id, "symlink_loop", "The link leads back to a folder that it lies in; remove it.")
+    return Failure(external_id, "symlink_loop", "The link leads back to where it lies; remove it.", NOBODY)
 
 
 def _failure(external_id: str, error: OSError, *, is_link: bool = False) -> Failure:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if is_link:
-            return Failure(external_id, "broken_link", "The link leads to nothing; remove or mend it.")
+            return Failure(
+                external_id, "broken_link", "The link leads to nothing; remove or mend it.", NOBODY
+            )
         return Failure(external_id, "vanished", "It was there when the folder was listed and is gone now.")
     if isinstance(error, PermissionError):
         return Failure(external_id, "permission_denied", "Rung may not read it; give its user the right to.")

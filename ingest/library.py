@@ -1,0 +1,80 @@
+"""Opening a stored document, as the person who asks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import select
+
+from app.core.db import Database
+from app.core.errors import NotFoundError
+from app.core.identity import AccessList, Caller, may_read
+from ingest.parsing import Heading
+from ingest.sync.holdings import stored_access
+from ingest.tables import DocumentRow, SourceRow
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as it was last indexed. Offsets of passages and headings count characters of `text`."""
+
+    id: str
+    title: str
+    text: str
+    headings: tuple[Heading, ...]
+    source: str
+    external_id: str
+    url: str | None
+    author: str | None
+    updated_at: datetime | None
+    media_type: str
+    indexed_at: datetime
+    access: AccessList
+
+
+class Library:
+    """The stored documents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def document(self, caller: Caller, document_id: str) -> StoredDocument:
+        """A document that the caller may read.
+
+        Raises:
+            NotFoundError: `no_such_document`, the same whether it is missing or not for this caller.
+        """
+        row_and_source = self._find(caller.workspace_id, document_id)
+        if row_and_source is not None:
+            row, source_name = row_and_source
+            access = stored_access(row.access)
+            if row.indexed_at is not None and may_read(access, caller.principals):
+                return StoredDocument(
+                    id=row.id,
+                    title=row.title,
+                    text=row.text,
+                    headings=tuple(Heading(*heading) for heading in row.headings),
+                    source=source_name,
+                    external_id=row.external_id,
+                    url=row.url,
+                    author=row.author,
+                    updated_at=row.updated_at,
+                    media_type=row.media_type,
+                    indexed_at=row.indexed_at,
+                    access=access,
+                )
+        raise NotFoundError("There is no such document.", code="no_such_document")
+
+    def _find(self, workspace_id: str, document_id: str) -> tuple[DocumentRow, str] | None:
+        try:
+            canonical = str(UUID(document_id))
+        except ValueError:
+            return None
+        with self._database.read() as session:
+            return session.exec(
+                select(DocumentRow, SourceRow.name).where(
+                    DocumentRow.id == canonical,
+                    DocumentRow.workspace_id == workspace_id,
+                    DocumentRow.source_id == SourceRow.id,
+                )
+            ).first()

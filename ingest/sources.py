@@ -1,0 +1,276 @@
+"""Sources: adding, listing and removing them, and their runs. What people see of syncing comes from here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError as DuplicateError
+from sqlmodel import Session, col, delete, func, select
+
+from app.core.clock import Clock, new_id, utc_now
+from app.core.db import Database
+from app.core.errors import ConflictError, InputError, NotFoundError
+from app.core.identity import DEFAULT_WORKSPACE_ID, NOBODY, AccessList
+from ingest.connector import Check, ReadContext
+from ingest.connectors import make_connector, read_settings
+from ingest.sync.claims import Counts, is_held
+from ingest.sync.holdings import stored_access
+from ingest.sync.runs import FailureNote, Runs, counts_of
+from ingest.sync.store import stored
+from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
+from retrieval.index import Index
+
+_MAX_NAME = 63
+_DELETE_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sync run, as it stands."""
+
+    id: str
+    source_name: str
+    state: str
+    message: str
+    counts: Counts
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    resumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configured connector, how much Rung holds of it, and its last run."""
+
+    id: str
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+    default_access: AccessList
+    created_at: datetime
+    documents: int
+    chunks: int
+    syncing: bool
+    last_run: Run | None
+
+
+class Sources:
+    """The sources of an installation. `index` is only needed to remove one."""
+
+    def __init__(
+        self, database: Database, index: Index, *, max_file_bytes: int = 100_000_000, clock: Clock = utc_now
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._max_file_bytes = max_file_bytes
+        self._clock = clock
+        self._runs = Runs(database, clock)
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        settings: Mapping[str, object],
+        default_access: AccessList = NOBODY,
+        *,
+        workspace_id: str = DEFAULT_WORKSPACE_ID,
+    ) -> Source:
+        """Adds a source that can be read now; `default_access` counts where the source itself says nothing.
+
+        Raises:
+            InputError: `invalid_source_name`, `unknown_connector`, `invalid_source_settings`, or
+                `source_unreachable` when the connector's own check fails.
+            ConflictError: `source_exists`.
+        """
+        clean = _checked_name(name)
+        checked = read_settings(kind, settings)
+        plain = checked.model_dump(mode="json")
+        found = self.check(kind, plain)
+        if not found.ok:
+            raise InputError(found.message, code="source_unreachable")
+        row = SourceRow(
+            id=new_id(),
+            workspace_id=workspace_id,
+            name=clean,
+            kind=kind,
+            settings=plain,
+            default_access=stored(default_access),
+            created_at=self._clock(),
+        )
+        try:
+            with self._database.write() as session:
+                session.add(row)
+                session.flush()
+        except DuplicateError as error:
+            raise ConflictError(
+                f"There is a source {clean!r} already; choose another name.", code="source_exists"
+            ) from error
+        return self.get(clean, workspace_id=workspace_id)
+
+    def check(self, kind: str, settings: Mapping[str, object]) -> Check:
+        """Whether a source with these settings can be read. Raises InputError where they make no sense."""
+        return make_connector(kind, settings, ReadContext(NOBODY, self._max_file_bytes)).check()
+
+    def list(self, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> list[Source]:
+        """All sources by name."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(SourceRow).where(SourceRow.workspace_id == workspace_id).order_by(SourceRow.name)
+            ).all()
+            return [self._source(session, row) for row in rows]
+
+    def get(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Source:
+        """Raises NotFoundError `no_such_source`."""
+        with self._database.read() as session:
+            return self._source(session, _row(session, workspace_id, name))
+
+    def set_default_access(
+        self, name: str, access: AccessList, *, workspace_id: str = DEFAULT_WORKSPACE_ID
+    ) -> None:
+        """Who may read where the source says nothing. It counts from the next sync on."""
+        with self._database.write() as session:
+            row = _row(session, workspace_id, name)
+            row.default_access = stored(access)
+            session.add(row)
+
+    def queue(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> str:
+        """Notes that a sync is wanted and returns its run's id; a run that waits already is that one."""
+        with self._database.read() as session:
+            source_id = _row(session, workspace_id, name).id
+        return self._runs.queue(workspace_id, source_id)
+
+    def cancel(self, run_id: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> None:
+        """Asks a run to stop after the batch it is at. Raises NotFoundError `no_such_run`."""
+        with self._database.write() as session:
+            asked = session.exec(
+                update(SyncRunRow)
+                .where(col(SyncRunRow.id) == run_id, col(SyncRunRow.workspace_id) == workspace_id)
+                .values(cancel_requested=True)
+            )
+            if asked.rowcount == 0:
+                raise NotFoundError(f"There is no sync run {run_id}.", code="no_such_run")
+
+    def runs(
+        self, name: str | None = None, *, limit: int = 20, workspace_id: str = DEFAULT_WORKSPACE_ID
+    ) -> Sequence[Run]:
+        """The latest runs, newest first, of one source or of all."""
+        with self._database.read() as session:
+            query = (
+                select(SyncRunRow, SourceRow.name)
+                .where(SyncRunRow.source_id == SourceRow.id, SyncRunRow.workspace_id == workspace_id)
+                .order_by(col(SyncRunRow.started_at).desc(), col(SyncRunRow.id).desc())
+                .limit(limit)
+            )
+            if name is not None:
+                query = query.where(SyncRunRow.source_id == _row(session, workspace_id, name).id)
+            return [_run(row, source_name) for row, source_name in session.exec(query).all()]
+
+    def run(self, run_id: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Run:
+        """Raises NotFoundError `no_such_run`."""
+        with self._database.read() as session:
+            found = session.exec(
+                select(SyncRunRow, SourceRow.name).where(
+                    SyncRunRow.id == run_id,
+                    SyncRunRow.workspace_id == workspace_id,
+                    SyncRunRow.source_id == SourceRow.id,
+                )
+            ).first()
+        if found is None:
+            raise NotFoundError(f"There is no sync run {run_id}.", code="no_such_run")
+        return _run(*found)
+
+    def failures(self, run_id: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Sequence[FailureNote]:
+        """What a run could not take in or passed over. Raises NotFoundError `no_such_run`."""
+        self.run(run_id, workspace_id=workspace_id)
+        return self._runs.failures(run_id)
+
+    def remove(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> int:
+        """Removes a source with all that is held of it; tells how many documents went.
+
+        Raises:
+            NotFoundError: `no_such_source`.
+            ConflictError: `sync_running` while it is being synced.
+        """
+        claim = self._runs.claim(workspace_id, name)
+        try:
+            return self._remove(claim.source.id, workspace_id)
+        finally:
+            self._runs.release(claim)
+
+    def _remove(self, source_id: str, workspace_id: str) -> int:
+        with self._database.read() as session:
+            ids = session.exec(select(DocumentRow.id).where(DocumentRow.source_id == source_id)).all()
+        with self._database.write() as session:
+            # Killed halfway and then kept after all, the source's documents are all done again.
+            session.exec(
+                update(DocumentRow).where(col(DocumentRow.source_id) == source_id).values(state="indexing")
+            )
+        for start in range(0, len(ids), _DELETE_AT_ONCE):
+            self._index.delete_documents(workspace_id, ids[start : start + _DELETE_AT_ONCE])
+        with self._database.write() as session:
+            runs = select(SyncRunRow.id).where(SyncRunRow.source_id == source_id)
+            session.exec(delete(FailureRow).where(col(FailureRow.run_id).in_(runs)))
+            session.exec(delete(SyncRunRow).where(col(SyncRunRow.source_id) == source_id))
+            session.exec(delete(DocumentRow).where(col(DocumentRow.source_id) == source_id))
+            session.exec(delete(SourceRow).where(col(SourceRow.id) == source_id))
+        return len(ids)
+
+    def _source(self, session: Session, row: SourceRow) -> Source:
+        documents, chunks = session.exec(
+            select(func.count(), func.coalesce(func.sum(DocumentRow.chunk_count), 0)).where(
+                DocumentRow.source_id == row.id, col(DocumentRow.indexed_at).is_not(None)
+            )
+        ).one()
+        last = session.exec(
+            select(SyncRunRow)
+            .where(SyncRunRow.source_id == row.id)
+            .order_by(col(SyncRunRow.started_at).desc(), col(SyncRunRow.id).desc())
+        ).first()
+        return Source(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            settings=row.settings,
+            default_access=stored_access(row.default_access),
+            created_at=row.created_at,
+            documents=documents,
+            chunks=chunks,
+            syncing=is_held(row, self._clock()),
+            last_run=_run(last, row.name) if last is not None else None,
+        )
+
+
+def _checked_name(name: str) -> str:
+    clean = name.strip()
+    if not clean or len(clean) > _MAX_NAME or not clean.isprintable() or "/" in clean:
+        raise InputError(
+            f"{name!r} cannot name a source; use 1 to {_MAX_NAME} printable characters without a slash.",
+            code="invalid_source_name",
+        )
+    return clean
+
+
+def _row(session: Session, workspace_id: str, name: str) -> SourceRow:
+    row = session.exec(
+        select(SourceRow).where(SourceRow.workspace_id == workspace_id, SourceRow.name == name)
+    ).first()
+    if row is None:
+        raise NotFoundError(f"There is no source {name!r}; `source list` shows them.", code="no_such_source")
+    return row
+
+
+def _run(row: SyncRunRow, source_name: str) -> Run:
+    return Run(
+        id=row.id,
+        source_name=source_name,
+        state=row.state,
+        message=row.message,
+        counts=counts_of(row),
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
+        finished_at=row.finished_at,
+        resumed=row.resumed,
+    )

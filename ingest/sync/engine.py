@@ -1,0 +1,215 @@
+"""One pass over a source, from its connector to the index: the sync run.
+
+Three things happen at once: a thread pulls, parses and chunks; the calling thread embeds; another thread
+writes to the index and the database. Each batch is written in order, so the checkpoint is always behind
+what is stored.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from app.core.clock import Clock, utc_now
+from app.core.config import Settings
+from app.core.db import Database
+from app.core.errors import RungError
+from app.core.identity import DEFAULT_WORKSPACE_ID
+from ingest.connector import Connector, ReadContext
+from ingest.connectors import make_connector
+from ingest.parsing import Parser, ParserProcess
+from ingest.sync.claims import Claim, Counts, Heartbeat
+from ingest.sync.closing import Closing, SyncSummary
+from ingest.sync.holdings import Holdings, stored_access
+from ingest.sync.prepare import Item, Preparer
+from ingest.sync.runs import CancelledError, Runs
+from ingest.sync.store import Batch, Store, batches, point_of
+from ingest.sync.threads import InOrder, prefetch
+from retrieval.embedder import Embedder
+from retrieval.index import Index, Point
+
+T = TypeVar("T")
+BATCH_CHUNKS = 256
+_BATCH_ITEMS = 500
+_SLICE_CHUNKS = 64
+_WAITING_ITEMS = 256
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a run is. `documents_total` is unknown where a listing would cost too much."""
+
+    source_name: str
+    documents_done: int
+    documents_total: int | None
+    counts: Counts
+
+
+ReportProgress = Callable[[SyncProgress], None]
+
+
+class SyncEngine:
+    """Runs syncs, one source at a time in a thread of the caller's.
+
+    Args:
+        settings: only the limits of parsing are read.
+        parser: for tests; by default a parsing process is started for each run.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        index: Index,
+        embedder: Embedder,
+        settings: Settings,
+        *,
+        parser: Parser | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._embedder = embedder
+        self._settings = settings
+        self._parser = parser
+        self._clock = clock
+        self._runs = Runs(database, clock)
+
+    def run(
+        self,
+        source_name: str,
+        progress: ReportProgress | None = None,
+        *,
+        workspace_id: str = DEFAULT_WORKSPACE_ID,
+        allow_empty: bool = False,
+    ) -> SyncSummary:
+        """Syncs a source; a run that died on it is taken up where it was.
+
+        Args:
+            progress: called in this thread after each step.
+            allow_empty: take an empty listing at its word and remove everything.
+
+        Raises:
+            NotFoundError: `no_such_source`.
+            ConflictError: `sync_running`; `claim_lost` when another process took over; `sync_cancelled`.
+            UnavailableError: the source or the index does not answer. The run is stored as failed.
+        """
+        claim = self._runs.claim(workspace_id, source_name)
+        report = _Report(source_name, progress)
+        try:
+            with Heartbeat(lambda: self._runs.beat(claim)) as heartbeat:
+                counts, connector = self._work(claim, report, heartbeat)
+                heartbeat.check()
+                closing_run = Closing(self._database, self._index, self._runs, claim)
+                return closing_run.close(connector, counts, allow_empty=allow_empty)
+        except CancelledError as error:
+            self._runs.finish(claim, "cancelled", error.message, None)
+            raise
+        except Exception as error:
+            message = error.message if isinstance(error, RungError) else f"{type(error).__name__}: {error}"
+            _log.error("sync_failed", source=source_name, run_id=claim.run_id, reason=message)
+            self._runs.finish(claim, "failed", message, None)
+            raise
+        except BaseException:
+            # Interrupted from outside: the run is left open, so that the next one resumes it.
+            self._runs.release(claim)
+            raise
+
+    def _work(self, claim: Claim, report: "_Report", heartbeat: Heartbeat) -> tuple[Counts, Connector]:
+        source = claim.source
+        context = ReadContext(stored_access(source.default_access), self._settings.max_file_bytes)
+        connector = make_connector(source.kind, source.settings, context)
+        if connector.lists_quickly:
+            report.total = sum(1 for _ in connector.list_ids())
+        parser = self._parser or ParserProcess(
+            timeout_seconds=self._settings.parse_timeout_seconds,
+            memory_bytes=self._settings.parse_memory_bytes,
+        )
+        try:
+            preparer = Preparer(Holdings(self._database, source), parser, self._embedder)
+            store = Store(self._database, self._index, self._runs, claim, preparer.recipe, self._clock)
+            report.begin(store.counts)
+            changes = connector.pull(claim.checkpoint, preparer.known_revision)
+            self._pass(claim, preparer.items(changes), store, report, heartbeat)
+            return store.counts, connector
+        finally:
+            if self._parser is None:
+                parser.close()
+
+    def _pass(
+        self, claim: Claim, items: Iterable[Item], store: Store, report: "_Report", heartbeat: Heartbeat
+    ) -> None:
+        with (
+            closing(prefetch(items, _WAITING_ITEMS)) as ready,
+            InOrder() as writing,
+        ):
+            for batch in batches(ready, max_chunks=BATCH_CHUNKS, max_items=_BATCH_ITEMS):
+                heartbeat.check()
+                writing.submit(store.begin, batch)
+                reused = self._embed(claim, batch, store, writing, report)
+                writing.submit(store.finish, batch, reused)
+                report.finish(batch, store.counts)
+            writing.wait()
+        report.finish(Batch([]), store.counts)
+
+    def _embed(
+        self, claim: Claim, batch: Batch, store: Store, writing: "InOrder", report: "_Report"
+    ) -> list[Point]:
+        """Embeds the chunks that the index has not, and returns those that it has."""
+        where = {
+            chunk_id: (item, chunk)
+            for item in batch.new_texts
+            for chunk_id, chunk in zip(item.chunk_ids, item.chunks, strict=True)
+        }
+        if not where:
+            return []
+        present = self._index.present(list(where))
+        texts = [(chunk.embedded_text, i) for i, (_, chunk) in where.items() if i not in present]
+        # Texts of like length together: the encoder pads each group to its longest.
+        texts.sort(key=lambda pair: (len(pair[0]), pair[1]))
+        for start in range(0, len(texts), _SLICE_CHUNKS):
+            part = texts[start : start + _SLICE_CHUNKS]
+            vectors = self._embedder.embed([text for text, _ in part])
+            points = [
+                point_of(*where[chunk_id], chunk_id, claim.source, vector)
+                for (_, chunk_id), vector in zip(part, vectors, strict=True)
+            ]
+            writing.submit(store.upsert, points)
+            report.embedded(batch, len(points), len(texts), store.counts)
+        # Payloads alone are rewritten for these, so their vectors are never looked at.
+        unread = np.zeros(self._embedder.dimensions, dtype=np.float32)
+        return [point_of(*where[i], i, claim.source, unread) for i in where if i in present]
+
+
+class _Report:
+    """Keeps count of documents and calls the caller's progress function."""
+
+    def __init__(self, source_name: str, progress: ReportProgress | None) -> None:
+        self._source_name = source_name
+        self._progress = progress
+        self._done = 0.0
+        self._in_batch = 0.0
+        self.total: int | None = None
+
+    def begin(self, counts: Counts) -> None:
+        self._done = counts.upserted + counts.unchanged + counts.failed + counts.skipped
+        self._call(counts)
+
+    def embedded(self, batch: Batch, chunks: int, of: int, counts: Counts) -> None:
+        self._in_batch += len(batch.items) * chunks / of
+        self._call(counts)
+
+    def finish(self, batch: Batch, counts: Counts) -> None:
+        self._done += sum(not hasattr(item, "state") for item in batch.items)
+        self._in_batch = 0.0
+        self._call(counts)
+
+    def _call(self, counts: Counts) -> None:
+        if self._progress is not None:
+            done = int(self._done + self._in_batch)
+            if self.total is not None:
+                done = min(done, self.total)
+            self._progress(SyncProgress(self._source_name, done, self.total, replace(counts)))

@@ -1,0 +1,108 @@
+"""What is held of a source, looked up for comparison. Texts are never loaded here."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+import sqlalchemy
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
+
+from app.core.db import Database
+from app.core.errors import InputError
+from app.core.identity import NOBODY, AccessList, parse_access
+from ingest.tables import DocumentRow, SourceRow
+
+_ABOUT = (
+    col(DocumentRow.id),
+    col(DocumentRow.external_id),
+    col(DocumentRow.revision),
+    col(DocumentRow.content_hash),
+    col(DocumentRow.recipe),
+    col(DocumentRow.access),
+    col(DocumentRow.state),
+    col(DocumentRow.indexed_at),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What Rung holds of a document. `complete` is false for one that a run died on."""
+
+    id: str
+    external_id: str
+    revision: str
+    content_hash: str
+    recipe: str
+    access: AccessList
+    complete: bool
+    indexed_before: bool
+
+
+class Holdings:
+    """Looks up what is held of one source."""
+
+    def __init__(self, database: Database, source: SourceRow) -> None:
+        self._database = database
+        self._source = source
+
+    def document_id(self, external_id: str) -> str:
+        """The id of a document: the same whenever the same item comes from the same source."""
+        return str(uuid5(UUID(self._source.id), external_id))
+
+    def find(self, external_id: str) -> Held | None:
+        return next(iter(self._select(col(DocumentRow.id) == self.document_id(external_id))), None)
+
+    def below(self, folder_id: str) -> list[Held]:
+        """The documents whose id begins with this one and a slash; all of them for `.`."""
+        if folder_id == ".":
+            return self._select(col(DocumentRow.source_id) == self._source.id)
+        return self._select(
+            col(DocumentRow.source_id) == self._source.id,
+            col(DocumentRow.external_id).startswith(folder_id + "/", autoescape=True),
+        )
+
+    def not_in(self, listed: set[str]) -> list[Held]:
+        """The documents that are held but not listed."""
+        with self._database.read() as session:
+            ids = session.exec(
+                select(DocumentRow.external_id).where(DocumentRow.source_id == self._source.id)
+            ).all()
+        return [held for name in ids if name not in listed and (held := self.find(name)) is not None]
+
+    def complete_ids(self) -> set[str]:
+        """The external ids of all documents that are indexed."""
+        with self._database.read() as session:
+            return set(
+                session.exec(
+                    select(DocumentRow.external_id).where(
+                        DocumentRow.source_id == self._source.id, DocumentRow.state == "indexed"
+                    )
+                ).all()
+            )
+
+    def _select(self, *conditions: ColumnElement[bool]) -> list[Held]:
+        with self._database.read() as session:
+            rows = session.execute(sqlalchemy.select(*_ABOUT).where(*conditions)).all()
+        return [
+            Held(
+                id=row.id,
+                external_id=row.external_id,
+                revision=row.revision,
+                content_hash=row.content_hash,
+                recipe=row.recipe,
+                access=stored_access(row.access),
+                complete=row.state == "indexed",
+                indexed_before=row.indexed_at is not None,
+            )
+            for row in rows
+        ]
+
+
+def stored_access(entries: object) -> AccessList:
+    """An access list as it is stored; one that cannot be read names nobody."""
+    if not isinstance(entries, list):
+        return NOBODY
+    try:
+        return parse_access(entries)
+    except (InputError, AttributeError):
+        return NOBODY

@@ -1,0 +1,179 @@
+"""From what a connector yields to what has to be done about it: compare, parse, chunk. No vectors yet."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from uuid import UUID, uuid5
+
+from app.core.identity import AccessList
+from ingest.chunking import Chunk, chunk_document
+from ingest.connector import AccessChange, Change, Checkpoint, Delete, Failure, Unchanged, Upsert
+from ingest.document import SourceDocument
+from ingest.parsing import ParsedDocument, ParseError, Parser
+from ingest.parsing.document import one_line
+from ingest.sync.holdings import Held, Holdings
+from ingest.sync.runs import FailureNote
+from retrieval.embedder import Embedder
+
+PIPELINE_VERSION = "1"
+"""Raise it when parsing or chunking give something else for the same bytes: everything is then done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """A document whose chunks have to be compared with the index and embedded where they are new."""
+
+    id: str
+    held: Held | None
+    external_id: str
+    revision: str
+    content_hash: str
+    title: str
+    url: str | None
+    author: str | None
+    updated_at: datetime | None
+    access: AccessList
+    parsed: ParsedDocument
+    chunks: tuple[Chunk, ...]
+    chunk_ids: tuple[str, ...]
+    bytes_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameText:
+    """A document whose text is the one held; its revision or access may have changed."""
+
+    held: Held
+    revision: str
+    access: AccessList
+    bytes_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A document that the source no longer has."""
+
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An item that could not be taken in. Those of `held` are kept, for whom `access` names too."""
+
+    note: FailureNote
+    held: tuple[Held, ...]
+    access: AccessList | None
+    bytes_read: int = 0
+
+
+Item = NewText | SameText | Gone | Failed | Checkpoint
+
+
+class Preparer:
+    """Turns changes into items, in order. One bad document is a `Failed` item, never an exception."""
+
+    def __init__(self, holdings: Holdings, parser: Parser, embedder: Embedder) -> None:
+        self._holdings = holdings
+        self._parser = parser
+        self._embedder = embedder
+        self.recipe = f"{PIPELINE_VERSION} {embedder.name}"
+        self._last: tuple[str, Held | None] | None = None
+
+    def known_revision(self, external_id: str) -> str | None:
+        """The revision held, unless the document has to be done again anyway."""
+        held = self._find(external_id)
+        if held is None or not held.complete or held.recipe != self.recipe:
+            return None
+        return held.revision
+
+    def items(self, changes: Iterable[Change]) -> Iterator[Item]:
+        for change in changes:
+            item = self._item(change)
+            if item is not None:
+                yield item
+
+    def _item(self, change: Change) -> Item | None:
+        match change:
+            case Upsert(document):
+                return self._upsert(document)
+            case Unchanged(external_id, access) | AccessChange(external_id, access):
+                held = self._find(external_id)
+                return SameText(held, held.revision, access) if held is not None else None
+            case Delete(external_id):
+                held = self._find(external_id)
+                return Gone(held) if held is not None else None
+            case Failure():
+                return self._failed(change)
+            case Checkpoint():
+                return change
+
+    def _failed(self, failure: Failure) -> Failed:
+        name = failure.external_id
+        found = self._find(name)
+        held = self._holdings.below(name) if failure.whole_folder else [found] if found is not None else []
+        return Failed(FailureNote(name, failure.code, failure.reason), tuple(held), failure.access)
+
+    def _upsert(self, document: SourceDocument) -> Item:
+        held = self._find(document.external_id)
+        content_hash = _hash(document)
+        if held and held.complete and (held.content_hash, held.recipe) == (content_hash, self.recipe):
+            return SameText(held, document.revision, document.access, len(document.content))
+        try:
+            parsed = self._parser.parse(document.file_name, document.media_type, document.content)
+        except ParseError as error:
+            note = FailureNote(document.external_id, error.code, error.reason)
+            return Failed(note, (held,) if held else (), document.access, len(document.content))
+        return self._new_text(document, held, content_hash, parsed)
+
+    def _new_text(
+        self, document: SourceDocument, held: Held | None, content_hash: str, parsed: ParsedDocument
+    ) -> NewText:
+        document_id = self._holdings.document_id(document.external_id)
+        title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
+        chunks = chunk_document(
+            parsed.text,
+            parsed.headings,
+            title,
+            self._embedder.count_tokens,
+            max_tokens=self._embedder.max_tokens,
+        )
+        return NewText(
+            id=document_id,
+            held=held,
+            external_id=document.external_id,
+            revision=document.revision,
+            content_hash=content_hash,
+            title=title,
+            url=document.url,
+            author=one_line(document.author or "") or parsed.author,
+            updated_at=parsed.updated_at or document.updated_at,
+            access=document.access,
+            parsed=parsed,
+            chunks=tuple(chunks),
+            chunk_ids=tuple(_chunk_ids(document_id, self._embedder.name, chunks)),
+            bytes_read=len(document.content),
+        )
+
+    def _find(self, external_id: str) -> Held | None:
+        # A connector asks for the revision right before it yields the change: one look-up serves both.
+        if self._last is None or self._last[0] != external_id:
+            self._last = (external_id, self._holdings.find(external_id))
+        return self._last[1]
+
+
+def _hash(document: SourceDocument) -> str:
+    about = "\x1f".join(
+        value or "" for value in (document.title, document.url, document.author, document.media_type)
+    )
+    return hashlib.sha256(document.content + b"\x1e" + about.encode(errors="replace")).hexdigest()
+
+
+def _chunk_ids(document_id: str, embedder_name: str, chunks: Iterable[Chunk]) -> Iterator[str]:
+    """Ids made of the document, the encoder and the embedded text: the same text is never embedded twice."""
+    namespace, seen = UUID(document_id), dict[str, int]()
+    for chunk in chunks:
+        digest = hashlib.sha256(chunk.embedded_text.encode()).hexdigest()
+        seen[digest] = seen.get(digest, 0) + 1
+        yield str(uuid5(namespace, f"{embedder_name} {digest} {seen[digest]}"))
