@@ -46,7 +46,11 @@ def back_up(house: "House", target: Path) -> Backup:
     target.mkdir(parents=True, exist_ok=True)
     house.index.flush()
     # The index first: a chunk that arrives in between is then written again by the next sync, never lost.
-    shutil.copytree(settings.data_dir / _INDEX, target / _INDEX, ignore=shutil.ignore_patterns("*.sock", "*.lock", "*.log"))
+    shutil.copytree(
+        settings.data_dir / _INDEX,
+        target / _INDEX,
+        ignore=shutil.ignore_patterns("*.sock", "*.lock", "*.log"),
+    )
     with (
         closing(sqlite3.connect(settings.data_dir / _DATABASE)) as source,
         closing(sqlite3.connect(target / _DATABASE)) as copy,
@@ -70,14 +74,18 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Backu
         raise NotFoundError(f"{source} holds no backup of Rung.", code="no_backup")
     with closing(sqlite3.connect(source / _DATABASE)) as database:
         if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise InputError(f"The database in {source} is damaged; use another backup.", code="damaged_backup")
+            raise InputError(
+                f"The database in {source} is damaged; use another backup.", code="damaged_backup"
+            )
     if (settings.data_dir / _DATABASE).exists():
         if not replace:
             raise ConflictError(
                 f"{settings.data_dir} is in use. Stop Rung and give --replace; what is there is moved aside.",
                 code="data_exists",
             )
-        settings.data_dir.rename(settings.data_dir.with_name(f"{settings.data_dir.name}-{utc_now():%Y%m%dT%H%M%S}"))
+        settings.data_dir.rename(
+            settings.data_dir.with_name(f"{settings.data_dir.name}-{utc_now():%Y%m%dT%H%M%S}")
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source / _INDEX, settings.data_dir / _INDEX)
     shutil.copy2(source / _DATABASE, settings.data_dir / _DATABASE)
@@ -87,7 +95,7 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Backu
 def _require_embedded(settings: Settings) -> None:
     if settings.database_url or settings.qdrant_url:
         raise ConfigurationError(
-            "This copies the data folder. With PostgreSQL and a Qdrant server, use pg_dump and Qdrant's snapshots.",
+            "This copies the data folder; for PostgreSQL and a Qdrant server use pg_dump and snapshots.",
             code="not_embedded",
         )
 

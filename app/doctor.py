@@ -37,7 +37,9 @@ def _database(house: "House") -> Finding:
     from app.migrations import current
 
     kind = "SQLite" if house.database.is_sqlite else "PostgreSQL"
-    return Finding("database", "ok", f"{kind} at {current(house.database)}; {len(house.directory.list())} people")
+    return Finding(
+        "database", "ok", f"{kind} at {current(house.database)}; {len(house.directory.list())} people"
+    )
 
 
 def _index(house: "House") -> Finding:
@@ -53,9 +55,9 @@ def _encoder(house: "House") -> Finding:
 
 
 def _ladder(house: "House") -> Finding:
-    states = house.answerer.availability()
-    words = ", ".join(f"{s.tier}: {'on' if s.reason is None else s.reason}" for s in states)
-    return Finding("ladder", "ok" if all(s.reason is None for s in states) else "off", words)
+    tiers = house.answerer.ladder.tiers
+    words = "; ".join(f"{tier.name}: {tier.unavailable or 'on'}" for tier in tiers)
+    return Finding("ladder", "off" if any(tier.unavailable for tier in tiers) else "ok", words)
 
 
 def _ledger(house: "House") -> Finding:

@@ -17,7 +17,9 @@ def make_app() -> FastAPI:
     return create_app(House(get_settings()).services)
 
 
-def serve(settings: Settings, *, house: House | None = None, when_ready: Callable[[], None] | None = None) -> None:
+def serve(
+    settings: Settings, *, house: House | None = None, when_ready: Callable[[], None] | None = None
+) -> None:
     """Runs the web server until it is told to stop.
 
     Args:
@@ -27,7 +29,7 @@ def serve(settings: Settings, *, house: House | None = None, when_ready: Callabl
     configure_logging(settings)
     it = house or House(settings)
     app = create_app(it.services)
-    # The weights load beside the first page instead of before it; a question that comes earlier waits for them.
+    # The weights load beside the first page, not before it; a question that comes earlier waits for them.
     threading.Thread(target=it.embedder.warm_up, name="warm-up", daemon=True).start()
     config = uvicorn.Config(
         app,

@@ -1,21 +1,22 @@
 """Builds the objects of one installation: the only file that names concrete classes.
 
-Everything is made on first use, so that a command pays only for what it needs.
+Each part is made on first use, so that a command pays only for what it needs.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.core.config import Settings, get_settings
 from app.core.db import Database
 from app.core.directory import Directory
+from app.core.errors import RungError
+from app.core.identity import DEFAULT_WORKSPACE_ID, EVERYONE, PUBLIC, Caller
 from app.core.sign_in import SignIns
 
 if TYPE_CHECKING:
     from billing.ledger import Ledger
-    from billing.price_book import PriceBook
     from ingest.library import Library
     from ingest.sources import Sources
     from ingest.sync import SyncEngine
@@ -25,11 +26,204 @@ if TYPE_CHECKING:
     from routing.answer import Answerer
     from routing.history import History
     from routing.runner import AskRunner
-    from web.deps import Services
+    from web.deps import HealthCheck, Services
 
 
 class House:
-    """One installation, as its settings describe it."""
+    """One installation, as its settings describe it. Close it, so that nothing is left open."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._closing = ExitStack()
+
+    def close(self) -> None:
+        self._closing.close()
+
+    # records and people
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, its tables made where there were none; refuses one of another version."""
+        from app.migrations import require_current
+
+        database = Database(self.settings.database_address)
+        self._closing.callback(database.close)
+        require_current(database)
+        return database
+
+    @cached_property
+    def directory(self) -> Directory:
+        return Directory(self.database)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        return SignIns(self.database, self.directory, session_days=self.settings.session_days)
+
+    def sign_in_url(self, link_secret: str) -> str:
+        return f"{self.settings.base_url}/sign-in/link/{link_secret}"
+
+    def caller(self, email: str | None) -> Caller:
+        """The person with this address; without one, the operator, who may read what everyone may."""
+        if email is not None:
+            return self.directory.caller(email)
+        return Caller(
+            workspace_id=DEFAULT_WORKSPACE_ID,
+            user_id="operator",
+            email="",
+            name="Operator",
+            team="company",
+            principals=frozenset({EVERYONE, PUBLIC}),
+        )
+
+    # documents and passages
+
+    @cached_property
+    def embedder(self) -> "Embedder":
+        from retrieval.embedder import make_embedder
+
+        return make_embedder(self.settings)
+
+    @cached_property
+    def index(self) -> "Index":
+        index = self._make_index()
+        self._closing.callback(index.close)
+        return index
+
+    def _make_index(self) -> "Index":
+        name, dimensions = self.embedder.name, self.embedder.dimensions
+        if self.settings.qdrant_url is None:
+            from retrieval.index.edge import EdgeIndex
+
+            return EdgeIndex(self.settings.data_dir, embedder=name, dimensions=dimensions)
+        from retrieval.index.server import ServerIndex
+
+        key = self.settings.qdrant_api_key
+        return ServerIndex.connect(
+            self.settings.qdrant_url,
+            key.get_secret_value() if key else None,
+            collection=self.settings.qdrant_collection,
+            embedder=name,
+            dimensions=dimensions,
+        )
+
+    @cached_property
+    def searcher(self) -> "Searcher":
+        from retrieval.search import Searcher
+
+        return Searcher(self.index, self.embedder)
+
+    @cached_property
+    def sources(self) -> "Sources":
+        from ingest.sources import Sources
+
+        return Sources(self.database, self.index)
+
+    @cached_property
+    def library(self) -> "Library":
+        from ingest.library import Library
+
+        return Library(self.database)
+
+    @cached_property
+    def sync(self) -> "SyncEngine":
+        from ingest.sync import SyncEngine
+
+        return SyncEngine(self.database, self.index, self.embedder, self.settings)
+
+    # answers and money
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        from billing.ledger import Ledger
+        from billing.money import from_decimal
+        from billing.price_book import PriceBook
+
+        cap = self.settings.budget_monthly
+        return Ledger(
+            self.database,
+            PriceBook.load(),
+            self.settings.price_plan,
+            budget_cap_nano=None if cap is None else from_decimal(cap),
+        )
+
+    @cached_property
+    def answerer(self) -> "Answerer":
+        from routing.answer import Answerer
+        from routing.tiers import build_ladder
+
+        return Answerer(
+            database=self.database,
+            searcher=self.searcher,
+            ladder=build_ladder(self.settings, self.embedder, self.ledger.plan.currency),
+            meter=self.ledger,
+            may_read_document=self.library.may_read,
+        )
+
+    @cached_property
+    def history(self) -> "History":
+        from routing.history import History
+
+        return History(self.database, may_read_document=self.library.may_read, receipt_of=self.ledger.receipt)
+
+    @cached_property
+    def asks(self) -> "AskRunner":
+        from routing.runner import AskRunner
+
+        asks = AskRunner(self.answerer, self.history)
+        self._closing.callback(asks.close)
+        return asks
+
+    # the web
+
+    @cached_property
+    def services(self) -> "Services":
+        from web.deps import Services
+
+        return Services(
+            settings=self.settings,
+            sign_ins=self.sign_ins,
+            directory=self.directory,
+            searcher=self.searcher,
+            asks=self.asks,
+            history=self.history,
+            library=self.library,
+            sources=self.sources,
+            usage=self.ledger,
+            suggestions=self._suggestions(),
+            health=self.health,
+        )
+
+    def health(self) -> "tuple[HealthCheck, ...]":
+        """Whether the database and the index answer."""
+        return (self._health("database", self.directory.list), self._health("index", self.index.stats))
+
+    @staticmethod
+    def _health(name: str, look: Callable[[], object]) -> "HealthCheck":
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from web.deps import HealthCheck
+
+        try:
+            look()
+        except RungError as error:
+            return HealthCheck(name, ok=False, detail=error.message)
+        except SQLAlchemyError as error:
+            return HealthCheck(name, ok=False, detail=type(error).__name__)
+        return HealthCheck(name, ok=True)
+
+    def _suggestions(self) -> tuple[str, ...]:
+        """The demo's questions where the demo is what is indexed: elsewhere they would lead nowhere."""
+        from app.demo.company import SOURCE_NAME, load_suggestions
+
+        has_demo = any(source.name == SOURCE_NAME for source in self.sources.list())
+        return tuple(load_suggestions()) if has_demo else ()
+
+
+@contextmanager
+def house() -> Iterator[House]:
+    """The installation of this process' settings, closed at the end."""
+    it = House(get_settings())
+    try:
+        yield it
+    finally:
+        it.close()

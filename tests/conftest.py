@@ -1,14 +1,12 @@
 """Fixtures that every folder's tests share: a database of both kinds, settings in an empty folder."""
 
-import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import SQLModel
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from app.core.config import Settings
 from app.core.db import Database
+from app.migrations.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -30,36 +29,40 @@ def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.cleanup()
 
 
-def _import_tables() -> None:
-    """Makes every folder's tables known to the metadata."""
-    for folder in ("app/core", "ingest", "routing", "billing"):
-        if (Path(__file__).parents[1] / folder / "tables.py").exists():
-            importlib.import_module(f"{folder.replace('/', '.')}.tables")
-
-
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     """An empty SQLite database with every table."""
-    _import_tables()
     database = Database(f"sqlite:///{tmp_path / 'rung.db'}")
-    SQLModel.metadata.create_all(database.engine)
+    metadata().create_all(database.engine)
     yield database
     database.close()
 
 
 @pytest.fixture
-def postgres_database(postgres_address: str) -> Iterator[Database]:
-    """An empty PostgreSQL database with every table."""
-    _import_tables()
-    name = f"t{uuid4().hex}"
-    admin = Database(postgres_address)
-    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    admin.close()
-    database = Database(admin.engine.url.set(database=name).render_as_string(hide_password=False))
-    SQLModel.metadata.create_all(database.engine)
-    yield database
-    database.close()
+def make_postgres(postgres_address: str) -> Iterator[Callable[[], Database]]:
+    """Makes PostgreSQL databases without tables."""
+    made: list[Database] = []
+
+    def make() -> Database:
+        name = f"t{uuid4().hex}"
+        admin = Database(postgres_address)
+        with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        admin.close()
+        made.append(Database(admin.engine.url.set(database=name).render_as_string(hide_password=False)))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def postgres_database(make_postgres: Callable[[], Database]) -> Database:
+    """A PostgreSQL database with every table and nothing in them."""
+    database = make_postgres()
+    metadata().create_all(database.engine)
+    return database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -29,7 +29,12 @@ def test_every_setting_is_documented_in_the_words_of_its_field_and_nothing_else_
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_setting_a_page_names_exists(page: Path) -> None:
-    tests_only = {"RUNG_REQUIRE_BROWSER", "RUNG_TEST_CHROMIUM", "RUNG_TEST_QDRANT_URL", "RUNG_WRITE_DOC_IMAGES"}
+    tests_only = {
+        "RUNG_REQUIRE_BROWSER",
+        "RUNG_TEST_CHROMIUM",
+        "RUNG_TEST_QDRANT_URL",
+        "RUNG_WRITE_DOC_IMAGES",
+    }
     named = set(re.findall(r"RUNG_[A-Z][A-Z_]+[A-Z]", page.read_text())) - tests_only
     assert named <= {f"RUNG_{name.upper()}" for name in Settings.model_fields}
 
@@ -66,7 +71,9 @@ def test_each_top_folder_says_what_it_owns() -> None:
 
 def test_make_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    listed = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True
+    ).stdout
     for target in re.findall(r"^\.PHONY: (.*)$", makefile, re.M)[0].split():
         assert re.search(rf"^{target}\b", listed, re.M), target
 
@@ -79,7 +86,9 @@ def test_help_loads_neither_torch_nor_litellm_nor_the_database() -> None:
         "heavy={'torch','litellm','sqlalchemy','fastapi','qdrant_edge','dbos','numpy'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert found.returncode == 0, found.stderr
 
 
@@ -89,7 +98,9 @@ def test_importing_the_web_app_loads_neither_torch_nor_litellm() -> None:
         "heavy={'torch','litellm','openai','transformers','sentence_transformers','qdrant_edge','dbos'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert found.returncode == 0, found.stderr
 
 

@@ -10,8 +10,6 @@ from app.cli.output import console
 if TYPE_CHECKING:
     from app.wiring import House
 
-SOURCE_NAME = "quillmark"
-
 
 def register(app: typer.Typer) -> None:
     app.command()(demo)
@@ -42,7 +40,7 @@ def demo(
 def prepare(it: "House") -> None:
     """Writes the demo's documents, adds its people and syncs its source. Done again, it changes nothing."""
     from app.cli.sources import print_summary, sync_with_progress
-    from app.demo.company import build_documents, load_people
+    from app.demo.company import SOURCE_NAME, build_documents, load_people
 
     folder = it.settings.data_dir / "demo" / "documents"
     build_documents(folder)
@@ -54,8 +52,7 @@ def prepare(it: "House") -> None:
                 name=person.name,
                 groups=person.groups,
                 team=person.team,
-                is_admin=person.is_admin,
-                about=person.about,
+                about=person.sees,
             )
     if SOURCE_NAME not in {source.name for source in it.sources.list()}:
         it.sources.add("folder", SOURCE_NAME, {"path": str(folder)}, frozenset())
@@ -69,6 +66,6 @@ def _welcome(it: "House") -> None:
     for person in load_people():
         if person.sign_in:
             link = it.sign_ins.make_link(person.email, lasts=timedelta(days=7), reusable=True)
-            console.print(f"  [bold]{person.name}[/bold] — {person.about}")
+            console.print(f"  [bold]{person.name}[/bold] — {person.sees}")
             console.print(f"  {it.sign_in_url(link)}\n", soft_wrap=True)
     console.print("Stop with Ctrl-C.")

@@ -37,7 +37,10 @@ def list_keys(json: JsonFlag = False) -> None:
     if json:
         print_json(found)
         return
-    rows = [(k.id, k.name, k.email, k.created_at, k.last_used_at, "revoked" if k.revoked_at else "") for k in found]
+    rows = [
+        (k.id, k.name, k.email, k.created_at, k.last_used_at, "revoked" if k.revoked_at else "")
+        for k in found
+    ]
     print_table("API keys", ["id", "name", "person", "made", "last used", ""], rows)
 
 

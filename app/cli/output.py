@@ -19,7 +19,9 @@ error_console = Console(stderr=True, highlight=False)
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 AsOption = Annotated[
     str | None,
-    typer.Option("--as", help="Ask with this person's access; without it, as someone in no group.", metavar="EMAIL"),
+    typer.Option(
+        "--as", help="Ask with this person's access; without it, as someone in no group.", metavar="EMAIL"
+    ),
 ]
 
 

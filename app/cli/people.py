@@ -15,9 +15,13 @@ Email = Annotated[str, typer.Argument(help="The person's e-mail address.")]
 @app.command()
 def add(
     email: Email,
-    group: Annotated[list[str] | None, typer.Option(help="A group they are in; give it again for more.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group they are in; give it again for more.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Their name; the address' first part otherwise.")] = None,
-    team: Annotated[str | None, typer.Option(help="The cost centre that pays; the first group otherwise.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="The cost centre that pays; the first group otherwise.")
+    ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="May see sources and the whole usage.")] = False,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read a password from standard input.")
@@ -35,7 +39,9 @@ def add(
     if json:
         print_json({"person": person, "sign_in_link": link})
         return
-    console.print(f"{person.email} is here, in {', '.join(person.groups) or 'no group'}. Sign in once, within a day:")
+    console.print(
+        f"{person.email} is here, in {', '.join(person.groups) or 'no group'}. Sign in once, within a day:"
+    )
     console.print(link, soft_wrap=True)
 
 
@@ -50,14 +56,23 @@ def list_people(json: JsonFlag = False) -> None:
         print_json(people)
         return
     rows = [
-        (p.email, p.name, ", ".join(p.groups), p.team, "admin" if p.is_admin else "", "no" if p.disabled else "yes")
+        (
+            p.email,
+            p.name,
+            ", ".join(p.groups),
+            p.team,
+            "admin" if p.is_admin else "",
+            "no" if p.disabled else "yes",
+        )
         for p in people
     ]
     print_table("People", ["e-mail", "name", "groups", "team", "role", "may sign in"], rows)
 
 
 @app.command()
-def groups(email: Email, group: Annotated[list[str], typer.Argument(help="All their groups from now on.")]) -> None:
+def groups(
+    email: Email, group: Annotated[list[str], typer.Argument(help="All their groups from now on.")]
+) -> None:
     """Replace a person's groups; it counts from their next question on."""
     from app.wiring import house
 
@@ -71,7 +86,9 @@ def password(email: Email) -> None:
     """Set a person's password, read from standard input."""
     from app.wiring import house
 
-    secret = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    secret = (
+        typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    )
     with house() as it:
         it.sign_ins.set_password(email, secret)
     console.print(f"{email} can sign in with this password.")

@@ -22,7 +22,9 @@ def serve(
     from app.main import serve as serve_web
 
     settings = get_settings()
-    serve_web(settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None}))
+    serve_web(
+        settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    )
 
 
 def worker() -> None:

@@ -23,7 +23,7 @@ def add(
     access: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who may read what has no .access.toml: everyone, group:NAME or user:EMAIL; nobody by default."
+            help="Who may read what has no .access.toml: everyone, group:NAME, user:EMAIL; by default nobody."
         ),
     ] = None,
     json: JsonFlag = False,
@@ -53,7 +53,8 @@ def list_sources(json: JsonFlag = False) -> None:
         print_json(sources)
         return
     rows = [
-        (s.name, s.kind, s.documents, s.chunks, s.last_run.wording if s.last_run else "never synced") for s in sources
+        (s.name, s.kind, s.documents, s.chunks, s.last_run.message if s.last_run else "never synced")
+        for s in sources
     ]
     print_table("Sources", ["name", "kind", "documents", "chunks", "last sync"], rows)
 
@@ -76,16 +77,19 @@ def sync(
 
             it.sources.get(name)
             enqueue_sync(it.settings, name)
-            console.print(f"Queued. A worker runs it: python -m app worker; see: python -m app source runs {name}")
+            console.print(
+                f"Queued. A worker runs it: python -m app worker; see: python -m app source runs {name}"
+            )
             return
-        summary = it.sync.run(name, allow_empty=allow_empty) if json else sync_with_progress(it.sync, name, allow_empty)
-        failures = it.sources.failures(summary.run_id)
+        summary = (
+            it.sync.run(name, allow_empty=allow_empty)
+            if json
+            else sync_with_progress(it.sync, name, allow_empty)
+        )
     if json:
-        print_json({"summary": summary, "wording": summary.wording, "failures": failures})
+        print_json(summary)
         return
     print_summary(summary)
-    if failures:
-        print_table("Failures", ["document", "code", "reason"], [(f.path, f.code, f.reason) for f in failures])
 
 
 @app.command()
@@ -98,7 +102,7 @@ def runs(name: Name, json: JsonFlag = False) -> None:
     if json:
         print_json(found)
         return
-    print_table("Sync runs", ["started", "state", "run"], [(r.started_at, r.wording, r.id) for r in found])
+    print_table("Sync runs", ["started", "state", "run"], [(r.started_at, r.message, r.id) for r in found])
 
 
 @app.command()
@@ -117,14 +121,20 @@ def remove(
 
 
 def print_summary(summary: "SyncSummary") -> None:
-    console.print(f"[bold]{summary.wording}[/bold]")
+    """How a run ended, what it did, and each failure with what to do about it."""
+    counts = summary.counts
+    console.print(f"[bold]{summary.message}[/bold]")
     console.print(
-        f"{summary.upserted} new or changed, {summary.unchanged} unchanged, {summary.deleted} removed; "
-        f"{summary.chunks_embedded} chunks embedded, {summary.chunks_reused} reused, "
-        f"in {summary.duration_seconds:.1f} s."
+        f"{counts.upserted} new or changed, {counts.unchanged} unchanged, {counts.deleted} removed, "
+        f"{counts.skipped} of other formats; {counts.chunks_embedded} chunks embedded, "
+        f"{counts.chunks_reused} reused."
     )
-    if summary.chunks_embedded == 0:
+    if counts.chunks_embedded == 0:
         console.print("Nothing was embedded: every chunk was here already.")
+    failures = [failure for failure in summary.failures if not failure.skipped]
+    if failures:
+        rows = [(failure.external_id, failure.code, failure.reason) for failure in failures]
+        print_table("Failures", ["document", "code", "what to do"], rows)
 
 
 def sync_with_progress(sync: "SyncEngine", name: str, allow_empty: bool = False) -> "SyncSummary":
@@ -141,6 +151,11 @@ def sync_with_progress(sync: "SyncEngine", name: str, allow_empty: bool = False)
         task = bar.add_task(f"Indexing {name}", total=None, chunks=0)
 
         def show(progress: "SyncProgress") -> None:
-            bar.update(task, completed=progress.done, total=progress.total, chunks=progress.chunks)
+            bar.update(
+                task,
+                completed=progress.documents_done,
+                total=progress.documents_total,
+                chunks=progress.counts.chunks_embedded,
+            )
 
         return sync.run(name, show, allow_empty=allow_empty)

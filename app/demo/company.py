@@ -22,6 +22,7 @@ from app.demo.formats import COMPILED_SUFFIXES, compile_source
 HERE = Path(__file__).parent
 SOURCES = HERE / "documents"
 MARKER = ".quillmark-demo"
+SOURCE_NAME = "quillmark"
 
 _HTML_DATE = re.compile(r'<meta name="date" content="(\d{4}-\d{2}-\d{2})"')
 _TEXT_DATE = re.compile(r"^(?:Date|Updated|Released|Exported): (\d{4}-\d{2}-\d{2})", re.MULTILINE)

@@ -1,14 +1,15 @@
 """Every table of every folder, in one place for migrations."""
 
+from importlib import import_module
+
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
+
+TABLE_MODULES = ("app.core.tables", "billing.tables", "ingest.tables", "routing.tables")
 
 
 def metadata() -> MetaData:
     """The metadata of all tables, after importing each folder's."""
-    import app.core.tables
-    import billing.tables
-    import ingest.tables
-    import routing.tables  # noqa: F401
-
+    for module in TABLE_MODULES:
+        import_module(module)
     return SQLModel.metadata
