@@ -53,12 +53,16 @@ def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:
     numbers: dict[int, int] = {}
     citations: list[SpanCitation] = []
     kept: list[str] = []
+    shown: list[int] = []
     dropped = position = 0
+    previous_end = -1
     for mark in _MARK.finditer(text):
         kept.append(text[position : mark.start()])
         position = mark.end()
         claim = _claim(text, mark)
-        shown: list[int] = []
+        adjoining = mark.start() == previous_end
+        before, shown = (shown if adjoining else []), []
+        previous_end = mark.end()
         for number in (int(part) for part in re.split(r"\s*[,;]\s*", mark.group(1))):
             span = _support(claim, passages[number - 1]) if 1 <= number <= len(passages) else None
             if span is None:
@@ -67,7 +71,7 @@ def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:
             if number not in numbers:
                 numbers[number] = len(numbers) + 1
                 citations.append(cite(numbers[number], passages[number - 1], span))
-            if numbers[number] not in shown:
+            if numbers[number] not in (*before, *shown):
                 shown.append(numbers[number])
         if shown:
             space = " " if mark.group().startswith((" ", "\t")) else ""

@@ -68,7 +68,7 @@ WEIGHTS: Mapping[str, Sign] = {
     "searches_agree": Sign(-0.4, "search by meaning and by words agree"),
     "searches_differ": Sign(0.4, "search by meaning and by words disagree"),
     # of the first answer
-    "abstained": Sign(3.0, "the quick answer found nothing"),
+    "abstained": Sign(4.5, "the quick answer found nothing"),
     "sure": Sign(-1.1, "the answering sentence is very near to the question"),
     "unsure": Sign(1.3, "no sentence answers clearly"),
     "answer_covers": Sign(-0.8, "the answer holds what was asked"),

@@ -190,12 +190,16 @@ class _Held:
     def take(self, piece: str) -> str:
         """The text that may be shown now."""
         self.text += piece
-        start = self.text.strip().upper()
-        if NOT_FOUND.startswith(start[: len(NOT_FOUND)]):
+        if NOT_FOUND.startswith(_bare(self.text)) or _says_not_found(self.text):
             return ""
         shown, self._shown = self.text[self._shown :], len(self.text)
         return shown
 
 
+def _bare(text: str) -> str:
+    return text.strip().strip(".\"'*`").upper()
+
+
 def _says_not_found(text: str) -> bool:
-    return text.strip().strip(".\"'*`").upper() == NOT_FOUND
+    """Also where the model adds an explanation to the words it was told to say."""
+    return _bare(text) == NOT_FOUND or text.strip().startswith(NOT_FOUND)

@@ -17,11 +17,14 @@ from routing.tiers.selection import Scored, candidates, score
 
 NOTHING_FOUND = "I found nothing that answers this."
 
-_ADDS_ABOVE = 0.75
-"""A second sentence must score at least this share of the first."""
+_ADDS_ABOVE = 0.6
+"""A second sentence must score at least this share of the first, and hold words of the question it lacks."""
+
+_ADJOINS_ABOVE = 0.8
+"""One right before or after it need hold none, but score at least this share, where words are lacking."""
 
 _ADDS_WORDS = 0.15
-"""… and hold at least this share of the question's words that the first lacks, unless it adjoins it."""
+"""The share of the question's words that a second sentence must hold beyond the first."""
 
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
@@ -99,7 +102,8 @@ def _choose(question: str, ranked: Sequence[Scored]) -> list[Scored]:
         if _alike(best, other):
             continue
         new = len(missing & other.candidate.words) / len(wanted) if wanted else 0.0
-        if new >= _ADDS_WORDS or (missing and _adjoins(best, other)):
+        goes_on = _adjoins(best, other) and other.score >= _ADJOINS_ABOVE * best.score
+        if new >= _ADDS_WORDS or (missing and goes_on):
             both = [best, other]
             if other.candidate.passage == best.candidate.passage:
                 both.sort(key=lambda s: s.candidate.order)

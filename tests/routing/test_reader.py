@@ -1,0 +1,113 @@
+import pytest
+
+from routing.text.words import content_words
+from routing.tier import ReaderSettings, TierAnswer, TierDelta
+from routing.tiers.reader import NOTHING_FOUND, ReaderTier
+from routing.tiers.selection import candidates, kinds_asked, score
+from tests.fakes.embedder import HashEmbedder
+from tests.routing.world import LEAVE, TRAVEL, passage, request
+
+SETTINGS = ReaderSettings(passages=6, sentences=60, abstain_below=0.2)
+
+
+@pytest.fixture
+def reader() -> ReaderTier:
+    return ReaderTier("reader", "Reader", SETTINGS, HashEmbedder())
+
+
+def read(reader: ReaderTier, question: str, *documents: str) -> tuple[str, TierAnswer]:
+    """The text as it was streamed, and the answer."""
+    passages = [p for d in (LEAVE, TRAVEL) if d.id in documents for p in d.passages()]
+    outputs = list(reader.answer(request(question, *passages)))
+    answer = outputs[-1]
+    assert isinstance(answer, TierAnswer)
+    return "".join(o.text for o in outputs if isinstance(o, TierDelta)), answer
+
+
+def test_the_sentence_that_answers_is_quoted_with_its_exact_place(reader: ReaderTier) -> None:
+    streamed, answer = read(reader, "How many days of annual leave does everyone have?", "leave", "travel")
+    assert answer.text.startswith("Everyone has 28 days of annual leave a year. [1]")
+    assert streamed == answer.text
+    first = answer.citations[0]
+    assert (
+        LEAVE.text[first.start : first.end] == first.quote == "Everyone has 28 days of annual leave a year."
+    )
+
+
+def test_offsets_hold_in_a_later_paragraph(reader: ReaderTier) -> None:
+    _, answer = read(reader, "What is the hotel limit a night in euros?", "travel")
+    (citation,) = answer.citations
+    assert TRAVEL.text[citation.start : citation.end] == "The hotel limit is 140 euros a night."
+
+
+def test_a_second_sentence_is_added_only_when_it_adds() -> None:
+    text = "The desk books flights for everyone in the company. Visas for flights are kept by Mona in the office."
+    reader = ReaderTier("reader", "Reader", SETTINGS, HashEmbedder())
+    *_, both = reader.answer(request("Who books flights and who keeps visas?", passage(text)))
+    *_, one = reader.answer(
+        request("Who books the flights of the company?", passage(text.split(". ")[0] + "."))
+    )
+    assert isinstance(both, TierAnswer) and isinstance(one, TierAnswer)
+    assert len(both.citations) == 2
+    assert [c.start for c in both.citations] == sorted(c.start for c in both.citations)
+    assert len(one.citations) == 1
+
+
+@pytest.mark.parametrize("question", ["Which submarine sank yesterday?", "何が起きましたか"])
+def test_it_abstains_when_nothing_is_near(reader: ReaderTier, question: str) -> None:
+    streamed, answer = read(reader, question, "leave", "travel")
+    assert answer.abstained and answer.citations == ()
+    assert answer.text == streamed == NOTHING_FOUND
+    assert answer.work.outcome == "abstained"
+
+
+def test_it_abstains_without_passages(reader: ReaderTier) -> None:
+    _, answer = read(reader, "How many days?")
+    assert answer.abstained and answer.signals.agreement == 0
+
+
+def test_list_marks_are_not_shown_and_offsets_skip_them(reader: ReaderTier) -> None:
+    text = (
+        "Leave by city:\n- Berlin office has thirty days of leave\n- Lisbon office has twenty days of leave"
+    )
+    *_, answer = reader.answer(
+        request("How many days of leave has the Lisbon office?", passage(text, start=50))
+    )
+    assert isinstance(answer, TierAnswer)
+    first = answer.citations[0]
+    assert answer.text.startswith("Lisbon office has twenty days of leave [1]")
+    assert text[first.start - 50 : first.end - 50] == "Lisbon office has twenty days of leave"
+
+
+def test_a_question_in_a_document_is_no_answer() -> None:
+    pool = candidates([passage("How many days of leave do I get? You get 28 of them.")], 60)
+    assert [c.text for c in pool] == ["You get 28 of them."]
+
+
+def test_rare_words_of_the_question_weigh_more_than_common_ones() -> None:
+    embedder = HashEmbedder()
+    texts = [
+        "The office pass opens the office door.",
+        "The office pass of a visitor is yellow.",
+        "The office has a pass.",
+    ]
+    pool = candidates([passage(" ".join(texts))], 60)
+    question = "What is special about the office pass of a visitor?"
+    vectors = embedder.embed([question, *(c.text for c in pool)])
+    neutral = score(question, pool, vectors[1:] @ vectors[0] * 0)
+    assert neutral[0].candidate.text == texts[1]
+    assert "visitor" in content_words(question)
+
+
+def test_at_most_so_many_sentences_are_compared() -> None:
+    embedder = HashEmbedder()
+    settings = ReaderSettings(passages=6, sentences=5, abstain_below=0.2)
+    many = passage(" ".join(f"Sentence number {n} stands here." for n in range(200)))
+    list(ReaderTier("reader", "Reader", settings, embedder).answer(request("Which number?", many)))
+    assert embedder.embedded == 6
+
+
+def test_the_kind_of_thing_asked_for_is_seen() -> None:
+    assert kinds_asked("How many days?") == {"number"}
+    assert kinds_asked("When and where was it?") == {"date", "name"}
+    assert kinds_asked("Is it allowed?") == set()
