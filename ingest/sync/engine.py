@@ -16,7 +16,7 @@ import structlog
 from app.core.clock import Clock, utc_now
 from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import RungError
+from app.core.errors import RungError, UnavailableError
 from app.core.identity import DEFAULT_WORKSPACE_ID
 from ingest.connector import Connector, ReadContext
 from ingest.connectors import make_connector
@@ -122,8 +122,7 @@ class SyncEngine:
         source = claim.source
         context = ReadContext(stored_access(source.default_access), self._settings.max_file_bytes)
         connector = make_connector(source.kind, source.settings, context)
-        if connector.lists_quickly:
-            report.total = sum(1 for _ in connector.list_ids())
+        report.total = _count(connector)
         parser = self._parser or ParserProcess(
             timeout_seconds=self._settings.parse_timeout_seconds,
             memory_bytes=self._settings.parse_memory_bytes,
@@ -182,6 +181,16 @@ class SyncEngine:
         # Payloads alone are rewritten for these, so their vectors are never looked at.
         unread = np.zeros(self._embedder.dimensions, dtype=np.float32)
         return [point_of(*where[i], i, claim.source, unread) for i in where if i in present]
+
+
+def _count(connector: Connector) -> int | None:
+    if not connector.lists_quickly:
+        return None
+    try:
+        return sum(1 for _ in connector.list_ids())
+    except UnavailableError:
+        # Only a progress bar needs it here: the pass, or the listing at its end, meets the same error.
+        return None
 
 
 class _Report:

@@ -269,9 +269,15 @@ def test_folder_that_cannot_be_listed_any_more_hides_what_was_in_it(
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(UnavailableError):
-        house.sync()
+    done = house.sync()
+    assert done.state == "incomplete"
+    assert [(f.external_id, f.code) for f in done.failures] == [("locked", "permission_denied")]
     assert set(house.rows()) == {"locked/a.md", "locked too/b.md"}
+    assert house.access_in_index("locked/a.md") == set()
+    assert house.access_in_index("locked too/b.md") == {"everyone"}
+    monkeypatch.undo()
+    assert house.sync().state == "complete"
+    assert house.access_in_index("locked/a.md") == {"everyone"}
 
 
 def test_empty_listing_removes_nothing_unless_it_is_meant(house: House) -> None:
