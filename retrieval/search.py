@@ -1,26 +1,33 @@
 """The search use case: embed the question, query the index as the caller, group by document."""
 
+import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.errors import InputError
 from app.core.identity import Caller
+from retrieval.access import access_filter
+from retrieval.embedder import Embedder
+from retrieval.index.protocol import Index, IndexQuery
 from retrieval.passage import NO_FILTERS, Passage, SearchFilters
+from retrieval.snippet import Highlight, Snippet, make_snippet
 
+__all__ = [
+    "MAX_QUESTION_CHARACTERS",
+    "DocumentHit",
+    "Highlight",
+    "SearchResult",
+    "Searcher",
+    "Snippet",
+    "passages_of",
+    "validate_question",
+]
 
-@dataclass(frozen=True, slots=True)
-class Highlight:
-    """A stretch of `Snippet.text`, by character offsets, that matches a word of the question."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """The part of a passage to show in a list, with the words to mark."""
-
-    text: str
-    highlights: tuple[Highlight, ...]
+MAX_QUESTION_CHARACTERS = 4_000
+MAX_LIMIT = 100
+_MAX_PASSAGES_PER_DOCUMENT = 3
+_ALLOWED_CONTROLS = "\t\n\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,11 @@ class DocumentHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search found. `passages` is ungrouped, best first; `hits` the same grouped by document."""
+    """What a search found. `passages` is ungrouped, best first; `hits` the same grouped by document.
+
+    A hit shows three passages at most, so `passages` may hold more. `embed_ms` is the part of `took_ms`
+    that encoding the question took.
+    """
 
     query: str
     passages: tuple[Passage, ...]
@@ -43,14 +54,82 @@ class SearchResult:
     embed_ms: float
 
 
+def validate_question(text: str) -> str:
+    """The question without space around it, in any script.
+
+    Raises:
+        InputError: `empty_question`, `question_too_long`, or `control_characters` (all but tab and line
+            breaks, and halves of surrogate pairs).
+    """
+    question = text.strip()
+    if not question:
+        raise InputError("Type a question or a few words to search for.", code="empty_question")
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise InputError(
+            f"A question may have {MAX_QUESTION_CHARACTERS:,} characters; this one has {len(question):,}.",
+            code="question_too_long",
+        )
+    for place, character in enumerate(question):
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in _ALLOWED_CONTROLS:
+            raise InputError(
+                f"The question holds a control character (U+{ord(character):04X}) at place {place + 1}; "
+                "remove it.",
+                code="control_characters",
+            )
+    return question
+
+
 class Searcher:
-    """Implemented next."""
+    """Searches an index as a caller. Safe to use from any thread.
+
+    Args:
+        index: holds vectors of `embedder`.
+        embedder: encodes the questions.
+    """
+
+    def __init__(self, index: Index, embedder: Embedder) -> None:
+        self._index = index
+        self._embedder = embedder
 
     def search(
         self, caller: Caller, query: str, *, filters: SearchFilters = NO_FILTERS, limit: int = 20
     ) -> SearchResult:
-        """Raises InputError `empty_question`, `question_too_long` or `control_characters`."""
-        raise NotImplementedError
+        """The passages that this caller may read, best first.
+
+        Args:
+            limit: the most passages, from 1 to 100.
+
+        Raises:
+            InputError: `empty_question`, `question_too_long`, `control_characters` or `limit_out_of_range`.
+            UnavailableError: `index_unavailable`.
+        """
+        started = time.perf_counter()
+        question = validate_question(query)
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InputError(f"A search gives 1 to {MAX_LIMIT} passages.", code="limit_out_of_range")
+        access = access_filter(caller)
+        before_embedding = time.perf_counter()
+        vector = self._embedder.embed([question])[0]
+        embed_ms = (time.perf_counter() - before_embedding) * 1000
+        passages = self._index.search(IndexQuery(question, vector, access, filters=filters, limit=limit))
+        hits = group_by_document(passages, question)
+        took_ms = (time.perf_counter() - started) * 1000
+        return SearchResult(question, tuple(passages), hits, took_ms, embed_ms)
+
+
+def group_by_document(passages: Sequence[Passage], question: str) -> tuple[DocumentHit, ...]:
+    """One hit for each document, in the order of their best passages, with up to three passages each."""
+    groups: dict[str, list[Passage]] = {}
+    for passage in passages:
+        groups.setdefault(passage.document_id, []).append(passage)
+    return tuple(
+        DocumentHit(
+            best=group[0],
+            snippet=make_snippet(group[0].text, question),
+            more=tuple(group[1:_MAX_PASSAGES_PER_DOCUMENT]),
+        )
+        for group in groups.values()
+    )
 
 
 def passages_of(hits: Sequence[DocumentHit]) -> list[Passage]:
