@@ -1,4 +1,4 @@
-"""Who is asking: a browser by its cookie, a program by its API key. Cookies hold a secret and nothing else."""
+"""Who is asking: a browser by its cookie, a program by its API key. A cookie holds a secret, nothing else."""
 
 from typing import Annotated
 

@@ -16,7 +16,6 @@ from web.present.views import (
     Piece,
     ProblemView,
     ReceiptRowView,
-    ReceiptView,
     ResultView,
     RouteView,
     RunView,
@@ -127,7 +126,6 @@ class DocumentPage(PageContext):
 @dataclass(frozen=True, slots=True)
 class UsagePage(PageContext):
     template: ClassVar[str] = "usage.html"
-    scope: str
     scope_links: tuple[tuple[str, str, bool], ...]
     month: str
     earlier_href: str
@@ -211,8 +209,6 @@ class ReceiptEvent(Context):
 class FeedbackFragment(Context):
     template: ClassVar[str] = "events/feedback.html"
     turn: TurnView
-
-
 
 
 @dataclass(frozen=True, slots=True)

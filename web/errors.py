@@ -1,5 +1,6 @@
 """Errors as answers: problem+json for programs, a page that says what to do for people."""
 
+from typing import cast
 from urllib.parse import quote
 
 import structlog
@@ -20,6 +21,7 @@ from app.core.errors import (
 from web.contexts import ErrorPage, Notice
 from web.present.frame import frame_for
 from web.render import Renderer, go_to, wants_fragment
+from web.serving.security import too_large
 
 _log = structlog.get_logger("web")
 
@@ -42,8 +44,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
     """Registers the handlers. Errors that nobody raised on purpose are logged with the id that is shown."""
 
     async def expected(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RungError)
-        return await respond(request, error)
+        return await respond(request, cast(RungError, error))
 
     async def respond(request: Request, error: RungError) -> Response:
         if error.status >= 500:
@@ -51,13 +52,13 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         return to_response(request, error, renderer)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return await respond(request, InputError(_words(error), code="invalid_input"))
+        words = _words(cast(RequestValidationError, error))
+        return await respond(request, InputError(words, code="invalid_input"))
 
     async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        response = await respond(request, _from_http(error))
-        response.headers.update(error.headers or {})
+        raised = cast(HTTPException, error)
+        response = await respond(request, _from_http(raised))
+        response.headers.update(raised.headers or {})
         return response
 
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -65,7 +66,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         _log.error("unexpected_error", error_id=error_id, path=request.url.path, exc_info=error)
         return to_response(
             request,
-            RungError(f"Rung made a mistake. The log names it {error_id}; try again, or tell whoever runs Rung."),
+            RungError(f"Rung made a mistake. Try again; whoever runs Rung finds {error_id} in the log."),
             renderer,
         )
 
@@ -131,6 +132,8 @@ def _from_http(error: HTTPException) -> RungError:
         return NotFoundError("There is nothing at this address.")
     if error.status_code == 405:
         return MethodNotAllowedError("This address does not take this kind of request.")
+    if error.status_code == 413:
+        return too_large()
     if error.status_code == 403:
         return ForbiddenError(str(error.detail))
     return InputError(str(error.detail), code="invalid_input")

@@ -1,4 +1,4 @@
-"""The JSON API, version 1, and the addresses that operators watch. Each file has an `APIRouter` named `api`."""
+"""The JSON API and the addresses that operators watch. Each file has an `APIRouter` named `api`."""
 
 from fastapi import APIRouter
 

@@ -43,8 +43,8 @@ api = APIRouter(prefix="/api/v1", tags=["ask"], responses=PROBLEMS)
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The answer; or, when `stream` is true, server-sent events named passages, route, delta,"
-        " escalation, answer, receipt and error, each with JSON data.",
+        "description": "The answer; or, when `stream` is true, server-sent events named passages, route,"
+        " delta, escalation, answer, receipt and error, each with JSON data.",
         "content": {"text/event-stream": {}},
     }
 }

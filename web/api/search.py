@@ -1,8 +1,8 @@
 """`POST /api/v1/search`: passages without an answer."""
 
 from fastapi import APIRouter
-
 from retrieval.snippet import make_snippet
+
 from web.api.shapes import PROBLEMS, SearchIn, SearchOut, passage_out
 from web.auth import SignedIn
 from web.deps import Given

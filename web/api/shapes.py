@@ -40,7 +40,7 @@ class _In(BaseModel):
 
 
 class Filters(_In):
-    """Narrows what is searched. `after` is inclusive and `before` exclusive; a date means its midnight in UTC."""
+    """Narrows the search. `after` is inclusive, `before` exclusive; a date means its midnight in UTC."""
 
     sources: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=50)
     after: datetime | date | None = None
@@ -161,7 +161,7 @@ class AskOut(BaseModel):
 
 
 class QueryOut(BaseModel):
-    """A question that was asked before. `answer` is nothing while it runs, or when it failed or is withheld."""
+    """A question asked before. `answer` is nothing while it runs, when it failed, or when it is withheld."""
 
     query_id: str
     conversation_id: str

@@ -5,10 +5,11 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ingest.sources import RunInfo
+from ingest.sources import Run
 from web.api.shapes import PROBLEMS
 from web.auth import Admin
 from web.deps import Given
+from web.present.records import run_words
 
 api = APIRouter(prefix="/api/v1", tags=["sources"], responses=PROBLEMS)
 
@@ -56,17 +57,17 @@ def sources(admin: Admin, services: Given) -> SourcesOut:  # noqa: ARG001
     )
 
 
-def _run(run: RunInfo) -> RunOut:
+def _run(run: Run) -> RunOut:
     return RunOut(
         id=run.id,
         state=run.state,
-        wording=run.wording,
+        wording=run_words(run),
         started_at=run.started_at,
         finished_at=run.finished_at,
-        listed=run.listed,
-        upserted=run.upserted,
-        unchanged=run.unchanged,
-        deleted=run.deleted,
-        failed=run.failed,
-        skipped=run.skipped,
+        listed=run.counts.listed,
+        upserted=run.counts.upserted,
+        unchanged=run.counts.unchanged,
+        deleted=run.counts.deleted,
+        failed=run.counts.failed,
+        skipped=run.counts.skipped,
     )

@@ -73,9 +73,7 @@ def events(
 
 
 @pages.post("/queries/{query_id}/escalate")
-def escalate(
-    request: Request, query_id: str, caller: SignedIn, services: Given, show: Show
-) -> Response:
+def escalate(request: Request, query_id: str, caller: SignedIn, services: Given, show: Show) -> Response:
     """The same question one rung up, below the others."""
     started = services.asks.escalate(caller, query_id)
     question = services.history.query(caller, started.query_id).question

@@ -23,7 +23,11 @@ def sources(request: Request, admin: Admin, services: Given, show: Show) -> Resp
 
 @pages.get("/sources/{name}")
 def source(
-    request: Request, name: str, admin: Admin, services: Given, show: Show  # noqa: ARG001
+    request: Request,
+    name: str,
+    admin: Admin,
+    services: Given,
+    show: Show,
 ) -> Response:
     now = services.clock()
     found = services.sources.get(name)

@@ -27,7 +27,12 @@ Month = Annotated[str | None, Query(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$")]
 
 @pages.get("/usage")
 def usage(
-    request: Request, caller: SignedIn, services: Given, show: Show, month: Month = None, scope: Scope = "mine"
+    request: Request,
+    caller: SignedIn,
+    services: Given,
+    show: Show,
+    month: Month = None,
+    scope: Scope = "mine",
 ) -> Response:
     if scope == "workspace" and not caller.is_admin:
         raise ForbiddenError("Only an admin may see the whole workspace's usage.", code="admin_only")
@@ -38,7 +43,6 @@ def usage(
     return show.page(
         UsagePage(
             frame=frame_for(request, "Usage", "usage"),
-            scope=scope,
             scope_links=_scope_links(caller, scope, period),
             month=month_name(period),
             earlier_href=_href(month_before(period), scope),
@@ -46,7 +50,7 @@ def usage(
             spent=format_money(summary.spent_nano, summary.currency),
             saved=format_money(summary.saved_nano, summary.currency),
             questions=summary.answered,
-            budget=_budget(services, summary, scope, period == now),
+            budget=_budget(summary, scope, period == now),
             tiers=tuple(_tier(tier, summary) for tier in _in_order(summary.tiers)),
             receipts=_receipts(services, caller, period, user_id),
         )
@@ -66,7 +70,7 @@ def _scope_links(caller: Caller, scope: Scope, period: str) -> tuple[tuple[str, 
     )
 
 
-def _budget(services: Services, summary: UsageSummary, scope: Scope, is_now: bool) -> str | None:
+def _budget(summary: UsageSummary, scope: Scope, is_now: bool) -> str | None:
     """How much of the workspace's budget is used, on its own page and for the running month."""
     if summary.cap_nano is None or not is_now or scope != "workspace":
         return None
@@ -94,7 +98,7 @@ def _tier(use: TierUse, summary: UsageSummary) -> TierUseView:
 def _receipts(
     services: Services, caller: Caller, period: str, user_id: str | None
 ) -> tuple[ReceiptRowView, ...]:
-    """The latest answers. Whose question it was is shown to an admin, what it said to nobody but its asker."""
+    """The latest answers. An admin sees whose question it was; what it said only its asker sees."""
     wanted = EntryFilter(kind="commit", period=period, user_id=user_id)
     entries = services.usage.entries(wanted, workspace_id=caller.workspace_id, limit=_LATEST).entries
     own = _own_questions(services, caller, entries)

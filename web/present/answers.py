@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+from retrieval.snippet import make_snippet
+
 from app.core.usage import Receipt
 from billing.money import format_money
 from retrieval.passage import Passage
 from retrieval.search import Snippet
-from retrieval.snippet import make_snippet
 from routing.tier import TierSpec, load_specs
 from routing.updates import Citation
 from web.present.views import (

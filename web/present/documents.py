@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from web.present.views import DocumentBlock, Piece
@@ -96,5 +97,5 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[_Span]:
 def _pieces(text: str, start: int, end: int, marked: tuple[int, int] | None) -> Iterator[Piece]:
     first, last = marked or (start, start)
     edges = sorted({start, end, *(edge for edge in (first, last) if start < edge < end)})
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         yield Piece(text[left:right], mark=first <= left and right <= last)

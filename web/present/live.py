@@ -39,7 +39,7 @@ Better = Callable[[str], BetterView | None]
 
 
 class LivePage:
-    """One page that watches one answer. It reads every update from the first, and sends those not yet seen."""
+    """One page that watches an answer. It reads every update from the first and sends those not yet seen."""
 
     def __init__(
         self, renderer: Renderer, *, query_id: str, question: str, now: datetime, better: Better

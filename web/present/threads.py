@@ -58,7 +58,8 @@ def turn_view(trail: Trail, better: Better, now: datetime) -> TurnView:
     """A stored question with its answer, its results and its receipt."""
     asked = trail.asked
     if asked.state == "running":
-        return running_turn(asked.query_id, asked.conversation_id, asked.question, when(asked.created_at, now))
+        asked_at = when(asked.created_at, now)
+        return running_turn(asked.query_id, asked.conversation_id, asked.question, asked_at)
     answer = asked.answer
     citations = answer.citations if answer else ()
     return TurnView(
@@ -76,9 +77,7 @@ def turn_view(trail: Trail, better: Better, now: datetime) -> TurnView:
         route=_final_route(trail),
         receipt=receipt_view(asked.receipt) if asked.receipt else None,
         better=better(asked.receipt.tier) if asked.receipt else None,
-        results=results_of(
-            trail.passages, asked.question, now, query_id=asked.query_id, citations=citations
-        ),
+        results=results_of(trail.passages, asked.question, now, query_id=asked.query_id, citations=citations),
         took_ms=round(trail.timings_ms["search"]) if "search" in trail.timings_ms else None,
         problem=problem_view(asked.problem.code, asked.problem.message) if asked.problem else None,
         feedback=None if asked.feedback is None else "good" if asked.feedback else "bad",
@@ -157,7 +156,9 @@ def timing_rows(timings_ms: dict[str, float]) -> tuple[tuple[str, str], ...]:
     names = {"search": "Search", "embed": "of it, understanding the question", "route": "Choosing the rung"}
     ordered: Sequence[str] = [name for name in ("search", "embed", "route") if name in timings_ms]
     rungs = [name for name in timings_ms if name not in (*names, "total")]
-    rows = [(names.get(name, tier_label(name)), duration_text(timings_ms[name])) for name in (*ordered, *rungs)]
+    rows = [
+        (names.get(name, tier_label(name)), duration_text(timings_ms[name])) for name in (*ordered, *rungs)
+    ]
     if "total" in timings_ms:
         rows.append(("In all", duration_text(timings_ms["total"])))
     return tuple(rows)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -70,7 +71,7 @@ class Protection:
             return too_large()
         if request.method not in _SAFE_METHODS and self._is_cross_site(request.headers):
             return ForbiddenError(
-                "This request came from another site, so it was not carried out. Do it from Rung's own pages.",
+                "This request came from another site, so nothing was done. Do it from Rung's own pages.",
                 code="cross_site",
             )
         return None
@@ -100,7 +101,8 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > MAX_BODY_BYTES:
-            raise too_large()
+            # FastAPI turns every other exception that comes while it reads a body into its own 400.
+            raise HTTPException(413)
         return message
 
     return counted

@@ -45,9 +45,7 @@ class Streams:
         done = object()
         with self._metrics.streams.track_inprogress():
             while True:
-                event = await to_thread.run_sync(
-                    next, events, done, limiter=limiter, abandon_on_cancel=True
-                )
+                event = await to_thread.run_sync(next, events, done, limiter=limiter, abandon_on_cancel=True)
                 if event is done:
                     return
                 yield event.encode() if isinstance(event, ServerEvent) else KEEP_ALIVE
