@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi import FastAPI
-from tests.web.browser import TestClient
 
 from app.core.config import Settings
 from app.core.db import Database
+from tests.web.browser import TestClient
 from tests.web.house import House, make_house
 from web.application import create_app
 

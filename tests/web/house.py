@@ -15,7 +15,7 @@ from app.core.directory import Directory
 from app.core.errors import NotFoundError
 from app.core.identity import AccessList, Caller, parse_access
 from app.core.sign_in import SignIns
-from app.core.usage import Work
+from app.core.usage import Outcome, Work
 from billing.ledger import Ledger
 from billing.price_book import PriceBook
 from ingest.library import Library
@@ -44,8 +44,8 @@ DOCUMENTS = (
         "Parental leave, Spain",
         "everyone",
         "Marta Gil",
-        "Parental leave, Spain\n\nHow long\n\nEach parent takes 16 weeks of parental leave, fully paid.\n\nPart-time"
-        " return is possible for four more weeks.",
+        "Parental leave, Spain\n\nHow long\n\nEach parent takes 16 weeks of parental leave, fully paid."
+        "\n\nPart-time return is possible for four more weeks.",
     ),
     (
         HOTEL_ID,
@@ -103,7 +103,7 @@ class ScriptedTier:
                 self.gate.wait(20)
         citations = (cite(1, passage, Span(0, end)),) if passage and "[1]" in text else ()
         abstained = self.abstain or passage is None
-        outcome = "abstained" if abstained else "answered"
+        outcome: Outcome = "abstained" if abstained else "answered"
         work = Work(self.name, "scripted", outcome, cost_nano=self.cost_nano, duration_ms=12)
         yield TierAnswer(
             text, citations, abstained, Signals(score=0.9, margin=0.4, coverage=1.0, agreement=1), work

@@ -17,8 +17,12 @@ HEADINGS = (heading("Parental leave", 1), heading("Who gets it", 2), heading("Ho
 def test_headings_and_paragraphs_follow_each_other_and_the_title_is_not_said_twice() -> None:
     blocks = blocks_of(TEXT, HEADINGS, None, "Parental leave")
     assert [(b.level, "".join(p.text for p in b.pieces)) for b in blocks] == [
-        (2, "Who gets it"), (0, "Every parent."), (0, "From the first day."), (3, "How long"), (0, "Sixteen weeks.")
-    ]  # fmt: skip
+        (2, "Who gets it"),
+        (0, "Every parent."),
+        (0, "From the first day."),
+        (3, "How long"),
+        (0, "Sixteen weeks."),
+    ]
 
 
 def test_the_passage_is_marked_and_anchored_once() -> None:

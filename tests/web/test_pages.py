@@ -1,9 +1,9 @@
 import re
 
 import pytest
-from tests.web.browser import TestClient
 
 from app.core.errors import ProviderError
+from tests.web.browser import TestClient
 from tests.web.house import BOARD_ID, HOTEL_ID, LEAVE_ID, House
 
 LEAVE = "How many weeks of parental leave does each parent take in Spain?"
@@ -14,7 +14,8 @@ def ask(browser: TestClient, question: str, **fields: str) -> str:
     """Asks without a script and returns the address of the thread."""
     response = browser.post("/ask", data={"question": question, **fields})
     assert response.status_code == 303, response.text
-    return response.headers["location"]
+    address: str = response.headers["location"]
+    return address
 
 
 def test_the_start_page_shows_the_box_what_to_try_and_what_is_indexed(tom: TestClient) -> None:

@@ -73,6 +73,11 @@ class Mark(BaseModel):
 
 
 class PassageOut(BaseModel):
+    """`text` is the whole passage; in a search it is one line, so that `highlights` can point into it.
+
+    `start` and `end` are character offsets of the passage in the document's stored text.
+    """
+
     document_id: str
     title: str
     url: str | None
@@ -193,7 +198,7 @@ def decimal_text(nano: int) -> str:
 
 
 def passage_out(passage: CorePassage, snippet: Snippet | None = None) -> PassageOut:
-    """With a snippet, its text and marks; else the whole passage without marks."""
+    """With a snippet, its text and marks; else the passage as it stands, without marks."""
     return PassageOut(
         document_id=passage.document_id,
         title=passage.title,

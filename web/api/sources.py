@@ -42,7 +42,7 @@ class SourcesOut(BaseModel):
 
 
 @api.get("/sources")
-def sources(admin: Admin, services: Given) -> SourcesOut:  # noqa: ARG001
+def sources(_admin: Admin, services: Given) -> SourcesOut:
     """All sources with how many documents each holds and how its last run went."""
     return SourcesOut(
         sources=[

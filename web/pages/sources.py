@@ -15,7 +15,7 @@ _RUNS = 20
 
 
 @pages.get("/sources")
-def sources(request: Request, admin: Admin, services: Given, show: Show) -> Response:  # noqa: ARG001
+def sources(request: Request, _admin: Admin, services: Given, show: Show) -> Response:
     now = services.clock()
     views = tuple(source_view(source, now) for source in services.sources.list())
     return show.page(SourcesPage(frame=frame_for(request, "Sources", "sources"), sources=views))
@@ -25,7 +25,7 @@ def sources(request: Request, admin: Admin, services: Given, show: Show) -> Resp
 def source(
     request: Request,
     name: str,
-    admin: Admin,
+    _admin: Admin,
     services: Given,
     show: Show,
 ) -> Response:
