@@ -65,10 +65,24 @@ class Library:
                 )
         raise NotFoundError("There is no such document.", code="no_such_document")
 
+    def may_read(self, caller: Caller, document_id: str) -> bool:
+        """Whether `document` would open it for the caller. The text is not loaded."""
+        if (canonical := _canonical(document_id)) is None:
+            return False
+        with self._database.read() as session:
+            found = session.exec(
+                select(DocumentRow.access, DocumentRow.indexed_at).where(
+                    DocumentRow.id == canonical, DocumentRow.workspace_id == caller.workspace_id
+                )
+            ).first()
+        return (
+            found is not None
+            and found[1] is not None
+            and may_read(stored_access(found[0]), caller.principals)
+        )
+
     def _find(self, workspace_id: str, document_id: str) -> tuple[DocumentRow, str] | None:
-        try:
-            canonical = str(UUID(document_id))
-        except ValueError:
+        if (canonical := _canonical(document_id)) is None:
             return None
         with self._database.read() as session:
             return session.exec(
@@ -78,3 +92,11 @@ class Library:
                     DocumentRow.source_id == SourceRow.id,
                 )
             ).first()
+
+
+def _canonical(document_id: str) -> str | None:
+    """The usual spelling of an id, or nothing for what is none."""
+    try:
+        return str(UUID(document_id))
+    except ValueError:
+        return None

@@ -17,7 +17,7 @@ from ingest.connector import Check, ReadContext
 from ingest.connectors import make_connector, read_settings
 from ingest.sync.claims import Counts, is_held
 from ingest.sync.holdings import stored_access
-from ingest.sync.runs import FailureNote, Runs, counts_of
+from ingest.sync.runs import FailureNote, Runs, counts_of, find_source
 from ingest.sync.store import stored
 from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index import Index
@@ -125,22 +125,20 @@ class Sources:
     def get(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Source:
         """Raises NotFoundError `no_such_source`."""
         with self._database.read() as session:
-            return self._source(session, _row(session, workspace_id, name))
+            return self._source(session, find_source(session, workspace_id, name))
 
     def set_default_access(
         self, name: str, access: AccessList, *, workspace_id: str = DEFAULT_WORKSPACE_ID
     ) -> None:
         """Who may read where the source says nothing. It counts from the next sync on."""
         with self._database.write() as session:
-            row = _row(session, workspace_id, name)
+            row = find_source(session, workspace_id, name)
             row.default_access = stored(access)
             session.add(row)
 
     def queue(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> str:
         """Notes that a sync is wanted and returns its run's id; a run that waits already is that one."""
-        with self._database.read() as session:
-            source_id = _row(session, workspace_id, name).id
-        return self._runs.queue(workspace_id, source_id)
+        return self._runs.queue(workspace_id, name)
 
     def cancel(self, run_id: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> None:
         """Asks a run to stop after the batch it is at. Raises NotFoundError `no_such_run`."""
@@ -165,7 +163,7 @@ class Sources:
                 .limit(limit)
             )
             if name is not None:
-                query = query.where(SyncRunRow.source_id == _row(session, workspace_id, name).id)
+                query = query.where(SyncRunRow.source_id == find_source(session, workspace_id, name).id)
             return [_run(row, source_name) for row, source_name in session.exec(query).all()]
 
     def run(self, run_id: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Run:
@@ -251,15 +249,6 @@ def _checked_name(name: str) -> str:
             code="invalid_source_name",
         )
     return clean
-
-
-def _row(session: Session, workspace_id: str, name: str) -> SourceRow:
-    row = session.exec(
-        select(SourceRow).where(SourceRow.workspace_id == workspace_id, SourceRow.name == name)
-    ).first()
-    if row is None:
-        raise NotFoundError(f"There is no source {name!r}; `source list` shows them.", code="no_such_source")
-    return row
 
 
 def _run(row: SyncRunRow, source_name: str) -> Run:

@@ -5,9 +5,11 @@ writes to the index and the database. Each batch is written in order, so the che
 what is stored.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +27,7 @@ from ingest.sync.claims import Claim, Counts, Heartbeat
 from ingest.sync.closing import Closing, SyncSummary
 from ingest.sync.holdings import Holdings, stored_access
 from ingest.sync.prepare import Item, Preparer
-from ingest.sync.runs import CancelledError, Runs
+from ingest.sync.runs import CancelledError, InterruptedSyncError, Runs
 from ingest.sync.store import Batch, Store, batches, point_of
 from ingest.sync.threads import InOrder, prefetch
 from retrieval.embedder import Embedder
@@ -34,7 +36,7 @@ from retrieval.index import Index, Point
 T = TypeVar("T")
 BATCH_CHUNKS = 256
 _BATCH_ITEMS = 500
-_SLICE_CHUNKS = 64
+SLICE_CHUNKS = 64
 _WAITING_ITEMS = 256
 _log = structlog.get_logger()
 
@@ -85,26 +87,33 @@ class SyncEngine:
         *,
         workspace_id: str = DEFAULT_WORKSPACE_ID,
         allow_empty: bool = False,
+        stop: threading.Event | None = None,
     ) -> SyncSummary:
         """Syncs a source; a run that died on it is taken up where it was.
 
         Args:
             progress: called in this thread after each step.
             allow_empty: take an empty listing at its word and remove everything.
+            stop: when it is set, the run ends after the batch it is at and is left to be resumed.
 
         Raises:
             NotFoundError: `no_such_source`.
-            ConflictError: `sync_running`; `claim_lost` when another process took over; `sync_cancelled`.
+            ConflictError: `sync_running`; `claim_lost` when another process took over; `sync_cancelled`;
+                `sync_interrupted` after `stop`.
             UnavailableError: the source or the index does not answer. The run is stored as failed.
         """
         claim = self._runs.claim(workspace_id, source_name)
         report = _Report(source_name, progress)
         try:
             with Heartbeat(lambda: self._runs.beat(claim)) as heartbeat:
-                counts, connector = self._work(claim, report, heartbeat)
-                heartbeat.check()
+                check = partial(_check, heartbeat, stop)
+                counts, connector = self._work(claim, report, check)
+                check()
                 closing_run = Closing(self._database, self._index, self._runs, claim)
                 return closing_run.close(connector, counts, allow_empty=allow_empty)
+        except InterruptedSyncError:
+            self._runs.release(claim)
+            raise
         except CancelledError as error:
             self._runs.finish(claim, "cancelled", error.message, None)
             raise
@@ -118,7 +127,7 @@ class SyncEngine:
             self._runs.release(claim)
             raise
 
-    def _work(self, claim: Claim, report: "_Report", heartbeat: Heartbeat) -> tuple[Counts, Connector]:
+    def _work(self, claim: Claim, report: "_Report", check: Callable[[], None]) -> tuple[Counts, Connector]:
         source = claim.source
         context = ReadContext(stored_access(source.default_access), self._settings.max_file_bytes)
         connector = make_connector(source.kind, source.settings, context)
@@ -132,21 +141,21 @@ class SyncEngine:
             store = Store(self._database, self._index, self._runs, claim, preparer.recipe, self._clock)
             report.begin(store.counts)
             changes = connector.pull(claim.checkpoint, preparer.known_revision)
-            self._pass(claim, preparer.items(changes), store, report, heartbeat)
+            self._pass(claim, preparer.items(changes), store, report, check)
             return store.counts, connector
         finally:
             if self._parser is None:
                 parser.close()
 
     def _pass(
-        self, claim: Claim, items: Iterable[Item], store: Store, report: "_Report", heartbeat: Heartbeat
+        self, claim: Claim, items: Iterable[Item], store: Store, report: "_Report", check: Callable[[], None]
     ) -> None:
         with (
             closing(prefetch(items, _WAITING_ITEMS)) as ready,
             InOrder() as writing,
         ):
             for batch in batches(ready, max_chunks=BATCH_CHUNKS, max_items=_BATCH_ITEMS):
-                heartbeat.check()
+                check()
                 writing.submit(store.begin, batch)
                 reused = self._embed(claim, batch, store, writing, report)
                 writing.submit(store.finish, batch, reused)
@@ -169,8 +178,8 @@ class SyncEngine:
         texts = [(chunk.embedded_text, i) for i, (_, chunk) in where.items() if i not in present]
         # Texts of like length together: the encoder pads each group to its longest.
         texts.sort(key=lambda pair: (len(pair[0]), pair[1]))
-        for start in range(0, len(texts), _SLICE_CHUNKS):
-            part = texts[start : start + _SLICE_CHUNKS]
+        for start in range(0, len(texts), SLICE_CHUNKS):
+            part = texts[start : start + SLICE_CHUNKS]
             vectors = self._embedder.embed([text for text, _ in part])
             points = [
                 point_of(*where[chunk_id], chunk_id, claim.source, vector)
@@ -181,6 +190,12 @@ class SyncEngine:
         # Payloads alone are rewritten for these, so their vectors are never looked at.
         unread = np.zeros(self._embedder.dimensions, dtype=np.float32)
         return [point_of(*where[i], i, claim.source, unread) for i in where if i in present]
+
+
+def _check(heartbeat: Heartbeat, stop: threading.Event | None) -> None:
+    heartbeat.check()
+    if stop is not None and stop.is_set():
+        raise InterruptedSyncError("The sync was interrupted; the next one goes on from here.")
 
 
 def _count(connector: Connector) -> int | None:

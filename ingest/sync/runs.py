@@ -37,6 +37,12 @@ class CancelledError(ConflictError):
     default_code = "sync_cancelled"
 
 
+class InterruptedSyncError(ConflictError):
+    """The process was asked to end; the run is left open, to be resumed."""
+
+    default_code = "sync_interrupted"
+
+
 class Runs:
     """Claims, checkpoints and failures in the database.
 
@@ -48,9 +54,14 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def queue(self, workspace_id: str, source_id: str) -> str:
-        """Notes that a run is wanted and returns its id: the one that waits already, if there is one."""
+    def queue(self, workspace_id: str, source_name: str) -> str:
+        """Notes that a run is wanted and returns its id: the one that waits already, if there is one.
+
+        Raises:
+            NotFoundError: `no_such_source`.
+        """
         with self._database.write() as session:
+            source_id = find_source(session, workspace_id, source_name).id
             waiting = session.exec(
                 select(SyncRunRow.id).where(SyncRunRow.source_id == source_id, SyncRunRow.state == "queued")
             ).first()
@@ -67,13 +78,7 @@ class Runs:
         """
         now, claim_id = self._clock(), new_id()
         with self._database.write() as session:
-            source = session.exec(
-                select(SourceRow).where(SourceRow.workspace_id == workspace_id, SourceRow.name == source_name)
-            ).first()
-            if source is None:
-                raise NotFoundError(
-                    f"There is no source {source_name!r}; `source list` shows them.", code="no_such_source"
-                )
+            source = find_source(session, workspace_id, source_name)
             if claims.is_held(source, now):
                 raise ConflictError(
                     f"{source_name} is being synced by {source.claim_holder}; wait until it has finished.",
@@ -87,6 +92,18 @@ class Runs:
             claim = Claim(claim_id, source, run.id, run.checkpoint, counts, resumed)
         claims.remember(claim_id)
         return claim
+
+    def unattended(self) -> list[tuple[str, str]]:
+        """Workspace and name of each source with a run that is queued or begun while nobody syncs it."""
+        now = self._clock()
+        with self._database.read() as session:
+            open_runs = select(SyncRunRow.source_id).where(col(SyncRunRow.state).in_(("queued", "running")))
+            rows = session.exec(
+                select(SourceRow)
+                .where(col(SourceRow.id).in_(open_runs))
+                .order_by(SourceRow.workspace_id, SourceRow.name)
+            ).all()
+            return [(row.workspace_id, row.name) for row in rows if not claims.is_held(row, now)]
 
     def beat(self, claim: Claim) -> None:
         """Keeps the claim alive. Raises ConflictError `claim_lost` when another process took it over."""
@@ -178,6 +195,16 @@ class Runs:
             ).all()
         by_kind = {bool(skipped): number for skipped, number in rows}
         return by_kind.get(False, 0), by_kind.get(True, 0)
+
+
+def find_source(session: Session, workspace_id: str, name: str) -> SourceRow:
+    """The row of a source. Raises NotFoundError `no_such_source`."""
+    row = session.exec(
+        select(SourceRow).where(SourceRow.workspace_id == workspace_id, SourceRow.name == name)
+    ).first()
+    if row is None:
+        raise NotFoundError(f"There is no source {name!r}; `source list` shows them.", code="no_such_source")
+    return row
 
 
 def counts_of(run: SyncRunRow) -> Counts:

@@ -465,6 +465,7 @@ def test_library_opens_a_document_only_for_its_readers(house: House) -> None:
     opened = library.document(caller(EVERYONE, Principal.group("finance")), document_id)
     assert (opened.title, opened.text, opened.source) == ("Pay", "Pay\n\nText.", "docs")
     assert opened.headings[0].text == "Pay"
+    assert library.may_read(caller(Principal.group("finance")), document_id)
     messages = set()
     for who, which in (
         (caller(EVERYONE, PUBLIC), document_id),
@@ -472,6 +473,7 @@ def test_library_opens_a_document_only_for_its_readers(house: House) -> None:
         (caller(Principal.group("finance")), "0f0f0f0f-0000-5000-8000-000000000000"),
         (caller(Principal.group("finance")), "../etc"),
     ):
+        assert not library.may_read(who, which)
         with pytest.raises(NotFoundError) as caught:
             library.document(who, which)
         messages.add((caught.value.code, caught.value.message))

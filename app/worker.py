@@ -1,0 +1,213 @@
+"""The worker: runs queued syncs as durable jobs, on SQLite or PostgreSQL, one or several of it.
+
+A job says only "sync this source". How far it is stands in the sync run's checkpoint, so that a job which
+runs twice does no harm, and one whose worker died is taken up where it was: by the same machine's next
+worker at once, by another machine's when the source's claim has expired.
+"""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.core.config import Settings
+from app.core.db import Database
+from app.core.errors import RungError
+from app.core.identity import DEFAULT_WORKSPACE_ID
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig, Serializer, WorkflowStatus
+
+    from ingest.sync import SyncEngine
+
+QUEUE = "sync"
+_JOB = "sync_source"
+# Pinned: with DBOS's own hash of the code, a new release would leave the old one's jobs waiting for ever.
+_APPLICATION_VERSION = "1"
+_SWEEP_SECONDS = 2.0
+_SHUTDOWN_SECONDS = 30
+_log = structlog.get_logger()
+
+
+def run() -> None:
+    """Runs the worker of this installation until it is asked to stop."""
+    from app.wiring import house
+
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    with house() as it:
+        run_worker(it.settings, it.database, lambda: it.sync, stop)
+
+
+def enqueue_sync(settings: Settings, source_name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> str:
+    """Queues a sync and returns its run's id; a sync of that source which waits already is that one.
+
+    The queued run is noted in the database that holds the source, where a worker finds it within seconds:
+    it needs no worker to be there yet, and cannot be noted here and lost there.
+
+    Raises:
+        NotFoundError: `no_such_source`.
+    """
+    from ingest.sync import Runs
+
+    database = Database(settings.database_address)
+    try:
+        return Runs(database).queue(workspace_id, source_name)
+    finally:
+        database.close()
+
+
+def run_worker(
+    settings: Settings, database: Database, engine: Callable[[], "SyncEngine"], stop: threading.Event
+) -> None:
+    """Runs queued syncs until `stop` is set; a sync under way then is left for the next worker to resume.
+
+    Args:
+        engine: makes or returns the engine; called when the first job comes, so that an idle worker is small.
+    """
+    from dbos import DBOS
+
+    DBOS(config=_config(settings))
+
+    @DBOS.workflow(name=_JOB)
+    def sync_source(workspace_id: str, source_name: str) -> dict[str, str]:
+        return _sync(engine, workspace_id, source_name, stop)
+
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=1.0)
+    _log.info("worker_started", executor=_executor_id())
+    try:
+        while not stop.is_set():
+            _sweep(database)
+            stop.wait(_SWEEP_SECONDS)
+    finally:
+        stop.set()
+        DBOS.destroy(workflow_completion_timeout_sec=_SHUTDOWN_SECONDS)
+        _log.info("worker_stopped")
+
+
+def _sync(
+    engine: Callable[[], "SyncEngine"], workspace_id: str, source_name: str, stop: threading.Event
+) -> dict[str, str]:
+    """The job. It never raises: how a sync failed is stored with its run, and the job has then been done."""
+    try:
+        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop)
+    except RungError as error:
+        _log.warning("sync_not_done", source=source_name, code=error.code, reason=error.message)
+        return {"state": error.code, "message": error.message}
+    except Exception as error:  # noqa: BLE001 - the run is stored as failed; the job must not be run again
+        _log.exception("sync_crashed", source=source_name)
+        return {"state": "failed", "message": f"{type(error).__name__}: {error}"}
+    _log.info("sync_done", source=source_name, state=summary.state, message=summary.message)
+    return {"state": summary.state, "message": summary.message}
+
+
+def _sweep(database: Database) -> None:
+    """Takes up what nobody works on: jobs of dead workers, and open runs that have no job any more."""
+    from dbos import DBOS
+
+    from ingest.sync import Runs
+
+    open_runs = Runs(database).unattended()
+    unattended = {f"{workspace_id}/{name}" for workspace_id, name in open_runs}
+    jobs = DBOS.list_workflows(queue_name=[QUEUE, "_dbos_internal_queue"], status=["PENDING", "ENQUEUED"])
+    busy = {_about(job) for job in jobs}
+    for job in jobs:
+        if job.status == "PENDING" and _is_dead(job, unattended):
+            _log.info("job_taken_over", job=job.workflow_id, executor=job.executor_id)
+            DBOS._recover_pending_workflows([str(job.executor_id)])
+    for workspace_id, name in open_runs:
+        if f"{workspace_id}/{name}" not in busy:
+            DBOS.enqueue_workflow_with_options(_options(workspace_id, name), workspace_id, name)
+
+
+def _is_dead(job: "WorkflowStatus", unattended: set[str]) -> bool:
+    executor = str(job.executor_id)
+    if executor == _executor_id():
+        return False
+    host, _, pid = executor.rpartition(":")
+    if host == socket.gethostname() and pid.isdigit():
+        return not _is_alive(int(pid))
+    # Of another machine nothing is known but its claim: while that holds, the run is not unattended.
+    return _about(job) in unattended
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _about(job: "WorkflowStatus") -> str:
+    given = job.input["args"] if job.input else ()
+    return "/".join(map(str, given))
+
+
+def _options(workspace_id: str, source_name: str) -> Any:
+    return {
+        "workflow_name": _JOB,
+        "queue_name": QUEUE,
+        "app_version": _APPLICATION_VERSION,
+        "deduplication_id": f"{workspace_id}/{source_name}",
+        "duplication_policy": "return-existing",
+    }
+
+
+def _executor_id() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _config(settings: Settings) -> "DBOSConfig":
+    return {
+        "name": "rung",
+        "system_database_url": _prepared_address(settings),
+        "application_version": _APPLICATION_VERSION,
+        "executor_id": _executor_id(),
+        "serializer": _json_serializer(),
+        "console_log_level": "WARNING",
+    }
+
+
+def _prepared_address(settings: Settings) -> str:
+    """The address of the jobs' tables: a schema of their own in PostgreSQL, or a file beside the database."""
+    if settings.database_url is not None:
+        return settings.database_address
+    path = settings.data_dir / "jobs.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    try:
+        # DBOS does not set it, and without it readers and the writer block each other.
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+    return f"sqlite:///{path}"
+
+
+def _json_serializer() -> "Serializer":
+    """Jobs are stored as JSON: DBOS's default is pickle, by which a row in a table could run code."""
+    from dbos import Serializer
+
+    class JsonSerializer(Serializer):
+        def serialize(self, data: Any) -> str:
+            return json.dumps(data, default=str)
+
+        def deserialize(self, serialized_data: str) -> Any:
+            return json.loads(serialized_data)
+
+        def name(self) -> str:
+            return "rung_json"
+
+    return JsonSerializer()
