@@ -14,6 +14,7 @@ from app.core.errors import (
     RungError,
     UnavailableError,
 )
+from routing.answer import RoutePreview
 from routing.question import AskRequest
 from routing.updates import (
     AnswerUpdate,
@@ -80,7 +81,10 @@ def ask(body: AskIn, caller: SignedIn, services: Given, kit: Kit) -> Response | 
 @api.post("/route")
 def route(body: RouteIn, caller: SignedIn, services: Given) -> RoutePreviewOut:
     """The difficulty of a question, its reasons, and the rung it would go to."""
-    found = services.asks.answerer.route(caller, body.question, filters=body.filters.to_core())
+    return route_out(services.asks.answerer.route(caller, body.question, filters=body.filters.to_core()))
+
+
+def route_out(found: RoutePreview) -> RoutePreviewOut:
     return RoutePreviewOut(
         difficulty=found.route.difficulty,
         tier=found.route.tier,

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from retrieval.search import SearchResult
 from retrieval.snippet import make_snippet
 from web.api.shapes import PROBLEMS, SearchIn, SearchOut, passage_out
 from web.auth import SignedIn
@@ -14,6 +15,10 @@ api = APIRouter(prefix="/api/v1", tags=["search"], responses=PROBLEMS)
 def search(body: SearchIn, caller: SignedIn, services: Given) -> SearchOut:
     """The best passages that the caller may read, best first. Costs nothing and asks no model."""
     found = services.searcher.search(caller, body.query, filters=body.filters.to_core(), limit=body.limit)
-    whole = [(p, make_snippet(p.text, body.query, max_characters=len(p.text))) for p in found.passages]
-    passages = [passage_out(passage, marked) for passage, marked in whole[: body.limit]]
-    return SearchOut(passages=passages, took_ms=round(found.took_ms, 1))
+    return search_out(found, body.limit)
+
+
+def search_out(found: SearchResult, limit: int) -> SearchOut:
+    """The first passages of a result, whole, with the words of the query marked."""
+    marked = [(p, make_snippet(p.text, found.query, max_characters=len(p.text))) for p in found.passages[:limit]]
+    return SearchOut(passages=[passage_out(*pair) for pair in marked], took_ms=round(found.took_ms, 1))
