@@ -115,7 +115,7 @@ class MiniLmEmbedder:
         with self._lock:
             if self._encoder is None:
                 _check_weights(self._path / "model.safetensors")
-                _limit_threads(self._threads)
+                _prepare_torch(self._threads)
                 from retrieval.minilm import MiniLm
 
                 self._encoder = MiniLm(self._path)
@@ -200,7 +200,7 @@ class SentenceTransformerEmbedder:
         if self._encoder is None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-            _limit_threads(self._threads)
+            _prepare_torch(self._threads)
             from sentence_transformers import SentenceTransformer
 
             encoder = SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
@@ -250,8 +250,11 @@ def _digest(path: Path) -> bytes:
     return digest.digest()
 
 
-def _limit_threads(threads: int) -> None:
-    if threads > 0:
-        import torch
+def _prepare_torch(threads: int) -> None:
+    """Call before the first import of torch."""
+    # Its threads spin while they wait for each other; on busy cores a question then takes 400 ms, not 20.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
 
+    if threads > 0:
         torch.set_num_threads(threads)

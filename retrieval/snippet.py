@@ -139,7 +139,7 @@ def _stem(word: str) -> str:
     """A word without case, accents and a common ending: `Policies` and `policy` become the same."""
     decomposed = unicodedata.normalize("NFKD", word.casefold())
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    for ending in (*_ENDINGS, ""):
+    for ending in _ENDINGS:
         if plain.endswith(ending) and len(plain) - len(ending) >= _MIN_STEM:
             plain = plain.removesuffix(ending)
             break

@@ -1,0 +1,40 @@
+"""`python -m bench NAME [--data DIR] [--json]`: runs one benchmark and prints its figures."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+NAMES = {
+    "ingest": "chunks per second of the whole pipeline against the bare encoder",
+    "search": "a hybrid query with an access filter over 100,000 chunks",
+    "memory": "peak memory of the serving process with the demo indexed",
+    "startup": "`--help`, the import of the web app, a second start of the demo",
+}
+
+
+def main() -> int:
+    """Runs the named benchmark; an unknown name lists all and exits with 2."""
+    listing = "\n".join(f"  {name:<9}{what}" for name, what in NAMES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=f"Benchmarks:\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=NAMES, metavar="NAME", help="one of the above")
+    parser.add_argument(
+        "--data", type=Path, help="a folder with corpora/ and qa/; texts are generated without"
+    )
+    parser.add_argument("--json", action="store_true", help="end with a line of JSON, the summary")
+    if len(sys.argv) == 1:
+        parser.print_help()
+        return 2
+    arguments = parser.parse_args()
+    if arguments.data is not None and not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is not a folder")
+    importlib.import_module(f"bench.{arguments.name}").run(arguments.data, arguments.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
