@@ -100,7 +100,7 @@ class House:
         key = self.settings.qdrant_api_key
         return ServerIndex.connect(
             self.settings.qdrant_url,
-            key.get_secret_value() if key else None,
+            api_key=key.get_secret_value() if key else None,
             collection=self.settings.qdrant_collection,
             embedder=name,
             dimensions=dimensions,

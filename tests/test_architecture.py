@@ -43,7 +43,7 @@ def test_money_is_never_a_float() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             written = isinstance(node, ast.Constant) and isinstance(node.value, float)
             named = isinstance(node, ast.Name) and node.id == "float"
-            assert not (written or named), f"{path}:{node.lineno}"
+            assert not (written or named), f"{path}: {ast.unparse(node)}"
 
 
 def test_nothing_large_is_committed() -> None:
