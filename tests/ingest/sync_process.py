@@ -19,7 +19,6 @@ from ingest.sync import SyncEngine, SyncProgress, engine
 from retrieval.index.edge import EdgeIndex
 from tests.fakes.embedder import HashEmbedder
 
-
 engine.BATCH_CHUNKS, engine.SLICE_CHUNKS = 32, 16
 
 
