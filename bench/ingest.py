@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ingest.sync import SyncEngine
 
 CHUNKS = 1500
-ROUNDS = 4
+ROUNDS = 6
 TARGET_RATIO = 0.85
 _SEED = 20261123
 _WORDS = ("probe", "team", "record", "reading", "every", "customer", "asks", "for", "prices", "and", "dates")
