@@ -1,15 +1,21 @@
 """Spreadsheets and comma-separated values: each row as a line that can be read by itself."""
 
 import csv
+import html
 import io
+import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, decode, one_line
+from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, decode, one_line, parse_moment
 from ingest.parsing.office import check_archive
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MAX_FIELD_CHARS = 10_000_000
+_MAX_PROPERTIES_BYTES = 100_000
+_PROPERTIES_PART = "docProps/core.xml"
+_PROPERTY = re.compile(r"<(dc:title|dc:creator|dcterms:modified|dcterms:created)\b[^>]*>([^<]*)</")
 
 
 def parse_csv(content: bytes) -> ParsedDocument:
@@ -40,9 +46,26 @@ def parse_xlsx(content: bytes) -> ParsedDocument:
                 _write_rows(builder, [[_cell(value) for value in row] for row in rows])
     except (CalamineError, ValueError, OSError) as error:
         raise ParseError("damaged", f"Not a readable spreadsheet ({error}).") from error
-    parsed = builder.build(XLSX)
-    # The first sheet's name is no title of the document.
-    return ParsedDocument(parsed.text, XLSX, parsed.headings)
+    parsed, about = builder.build(XLSX), _properties(content)
+    # Without a title of its own the document has none: the first sheet's name is not it.
+    return ParsedDocument(
+        text=parsed.text,
+        media_type=XLSX,
+        headings=parsed.headings,
+        title=about.get("dc:title"),
+        author=about.get("dc:creator"),
+        updated_at=parse_moment(about.get("dcterms:modified") or about.get("dcterms:created")),
+    )
+
+
+def _properties(content: bytes) -> dict[str, str]:
+    """The title, author and dates that the file says of itself. calamine does not read them."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if _PROPERTIES_PART not in archive.namelist():
+            return {}
+        with archive.open(_PROPERTIES_PART) as part:
+            found = _PROPERTY.findall(part.read(_MAX_PROPERTIES_BYTES).decode(errors="replace"))
+    return {name: text for name, value in found if (text := one_line(html.unescape(value)))}
 
 
 def _delimiter(text: str) -> str:

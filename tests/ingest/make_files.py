@@ -59,9 +59,11 @@ def slides() -> bytes:
     return _bytes(made.save)
 
 
-def sheets(tables: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
+def sheets(tables: Mapping[str, Sequence[Sequence[object]]], title: str | None = None) -> bytes:
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target)
+    if title:
+        book.set_properties({"title": title, "author": "Ana Ferreira", "created": MOMENT})
     for name, rows in tables.items():
         sheet = book.add_worksheet(name)
         for number, row in enumerate(rows):

@@ -38,8 +38,8 @@ def access_of(root: Path, *, default: AccessList = NOBODY) -> dict[str, AccessLi
     return {c.document.external_id: c.document.access for c in found if isinstance(c, Upsert)}
 
 
-def failures(root: Path, **options: int) -> dict[str, str]:
-    return {c.external_id: c.code for c in changes(root, **options) if isinstance(c, Failure)}
+def failures(root: Path, *, limit: int = 1000) -> dict[str, str]:
+    return {c.external_id: c.code for c in changes(root, limit=limit) if isinstance(c, Failure)}
 
 
 def write(path: Path, text: str = "text") -> None:

@@ -97,6 +97,12 @@ def test_spreadsheet_rows_name_their_columns(parser: ParserProcess) -> None:
     assert parsed.title is None
 
 
+def test_spreadsheet_says_its_title_author_and_date(parser: ParserProcess) -> None:
+    parsed = parser.parse("a.xlsx", None, make_files.sheets({"Prices": [["Part"]]}, title="Prices & parts"))
+    assert (parsed.title, parsed.author) == ("Prices & parts", "Ana Ferreira")
+    assert parsed.updated_at == make_files.MOMENT
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_rows_name_their_columns(parser: ParserProcess, delimiter: str) -> None:
     rows = [["Ticket", "State"], ["QM-2231", "open"], ["QM-2232", "closed"]]

@@ -54,8 +54,8 @@ class House:
     def engine(self) -> SyncEngine:
         return SyncEngine(self.database, self.index, self.embedder, self.settings, parser=self.parser)
 
-    def sync(self, **options: bool) -> SyncSummary:
-        return self.engine().run("docs", **options)
+    def sync(self, *, allow_empty: bool = False) -> SyncSummary:
+        return self.engine().run("docs", allow_empty=allow_empty)
 
     def rows(self) -> dict[str, DocumentRow]:
         with self.database.read() as session:
