@@ -28,6 +28,7 @@ def serve(
     """
     configure_logging(settings)
     it = house or House(settings)
+    it.tidy_up()
     app = create_app(it.services)
     # The weights load beside the first page, not before it; a question that comes earlier waits for them.
     threading.Thread(target=it.embedder.warm_up, name="warm-up", daemon=True).start()

@@ -5,8 +5,11 @@ Each part is made on first use, so that a command pays only for what it needs.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import structlog
 
 from app.core.config import Settings, get_settings
 from app.core.db import Database
@@ -14,6 +17,8 @@ from app.core.directory import Directory
 from app.core.errors import RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID, EVERYONE, PUBLIC, Caller
 from app.core.sign_in import SignIns
+
+_LONGEST_ANSWER = timedelta(hours=1)
 
 if TYPE_CHECKING:
     from billing.ledger import Ledger
@@ -192,6 +197,20 @@ class House:
             suggestions=self._suggestions(),
             health=self.health,
         )
+
+    def tidy_up(self) -> None:
+        """Closes what an ended process left open: questions without an end, and the money held for them.
+
+        Only what is older than any answer can take is touched, since another process may be answering now.
+
+        Raises:
+            IntegrityError: `plan_edited`, where a price plan was changed after it was used.
+        """
+        self.ledger.check_plans()
+        questions = self.answerer.close_interrupted()
+        holds = self.ledger.settle_open("the process ended before the answer", older_than=_LONGEST_ANSWER)
+        if questions or holds:
+            structlog.get_logger().warning("closed_interrupted", questions=questions, reservations=len(holds))
 
     def health(self) -> "tuple[HealthCheck, ...]":
         """Whether the database and the index answer."""

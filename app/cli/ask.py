@@ -3,7 +3,7 @@
 import json as jsonlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from app.core.identity import Caller
     from app.wiring import House
     from routing.updates import Citation, ReceiptUpdate, Update
+    from web.api.ask import RoutePreviewOut
+    from web.api.shapes import AskOut, SearchOut
 
 Question = Annotated[str | None, typer.Argument(help="The question, in quotes.")]
 FileOption = Annotated[
     Path | None,
     typer.Option("--file", help='JSON lines of {"id", "question"}; prints one JSON line each.'),
 ]
-One = Callable[["House", "Caller", str], "BaseModel"]
+Shape = TypeVar("Shape", bound="BaseModel")
+One = Callable[["House", "Caller", str], Shape]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,15 +43,12 @@ def search(
     """Find passages."""
     from web.api.search import search_out
 
-    def one(it: "House", caller: "Caller", text: str) -> "BaseModel":
+    def one(it: "House", caller: "Caller", text: str) -> "SearchOut":
         return search_out(it.searcher.search(caller, text, limit=limit), limit)
 
     found = _run(query, as_email, file, json, one)
     if found is None:
         return
-    from web.api.shapes import SearchOut
-
-    assert isinstance(found, SearchOut)
     if not found.passages:
         console.print("Nothing found that this person may read.")
     for passage in found.passages:
@@ -70,7 +70,7 @@ def ask(
     def updates(it: "House", caller: "Caller", text: str) -> "Iterator[Update]":
         return it.answerer.ask(caller, AskRequest(text, tier=tier))
 
-    def one(it: "House", caller: "Caller", text: str) -> "BaseModel":
+    def one(it: "House", caller: "Caller", text: str) -> "AskOut":
         from web.api.ask import answer_out
 
         return answer_out(list(updates(it, caller, text)))
@@ -89,7 +89,7 @@ def route(
 ) -> None:
     """Say how difficult a question is, why, and which rung would answer it, without answering."""
 
-    def one(it: "House", caller: "Caller", text: str) -> "BaseModel":
+    def one(it: "House", caller: "Caller", text: str) -> "RoutePreviewOut":
         from web.api.ask import route_out
 
         return route_out(it.answerer.route(caller, text))
@@ -97,17 +97,14 @@ def route(
     found = _run(question, as_email, file, json, one)
     if found is None:
         return
-    from web.api.ask import RoutePreviewOut
-
-    assert isinstance(found, RoutePreviewOut)
     console.print(f"[bold]{found.tier}[/bold], difficulty {found.difficulty:.2f}")
     for reason in found.reasons:
         console.print(f"  {reason}", markup=False)
 
 
 def _run(
-    question: str | None, as_email: str | None, file: Path | None, json: bool, one: One
-) -> "BaseModel | None":
+    question: str | None, as_email: str | None, file: Path | None, json: bool, one: One[Shape]
+) -> Shape | None:
     """Answers the file's questions or prints JSON, and returns nothing; or returns what is to be shown."""
     from app.wiring import house
 
@@ -123,7 +120,7 @@ def _run(
     return found
 
 
-def _each(it: "House", caller: "Caller", file: Path, one: One) -> None:
+def _each(it: "House", caller: "Caller", file: Path, one: One[Shape]) -> None:
     """One JSON line for each question; one that cannot be answered becomes a line with its error."""
     from app.core.errors import RungError
 

@@ -121,16 +121,8 @@ def remove(
 
 
 def print_summary(summary: "SyncSummary") -> None:
-    """How a run ended, what it did, and each failure with what to do about it."""
-    counts = summary.counts
+    """How a run ended, and each failure with what to do about it."""
     console.print(f"[bold]{summary.message}[/bold]")
-    console.print(
-        f"{counts.upserted} new or changed, {counts.unchanged} unchanged, {counts.deleted} removed, "
-        f"{counts.skipped} of other formats; {counts.chunks_embedded} chunks embedded, "
-        f"{counts.chunks_reused} reused."
-    )
-    if counts.chunks_embedded == 0:
-        console.print("Nothing was embedded: every chunk was here already.")
     failures = [failure for failure in summary.failures if not failure.skipped]
     if failures:
         rows = [(failure.external_id, failure.code, failure.reason) for failure in failures]
