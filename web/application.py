@@ -5,14 +5,21 @@ from starlette.responses import Response
 
 from app.core.errors import RungError
 from web import errors
-from web.api import api_routes
+from web.api import ask as api_ask
+from web.api import health, queries
+from web.api import search as api_search
+from web.api import sources as api_sources
+from web.api import usage as api_usage
 from web.deps import Services, Web
-from web.pages import page_routes
+from web.pages import ask, documents, home, sign_in, sources, threads, usage
 from web.render import Renderer
 from web.serving.assets import Assets
 from web.serving.metrics import Measured, Metrics
 from web.serving.security import Protection
 from web.serving.stream import Streams
+
+PAGES = (sign_in, home, ask, threads, documents, usage, sources)
+API = (api_search, api_ask, queries, api_sources, api_usage, health)
 
 API_DESCRIPTION = """Search and ask a company's own documents, with the price of every answer.
 
@@ -46,6 +53,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Protection, respond=respond, public_url=services.settings.base_url)
     app.add_middleware(Measured, metrics=metrics)
     app.add_route("/static/{digest}/{name:path}", assets.respond, include_in_schema=False)
-    for routes in (*page_routes(), *api_routes()):
-        app.include_router(routes)
+    for part in PAGES:
+        app.include_router(part.pages)
+    for part in API:
+        app.include_router(part.api)
     return app

@@ -20,5 +20,7 @@ def search(body: SearchIn, caller: SignedIn, services: Given) -> SearchOut:
 
 def search_out(found: SearchResult, limit: int) -> SearchOut:
     """The first passages of a result, whole, with the words of the query marked."""
-    marked = [(p, make_snippet(p.text, found.query, max_characters=len(p.text))) for p in found.passages[:limit]]
+    marked = [
+        (p, make_snippet(p.text, found.query, max_characters=len(p.text))) for p in found.passages[:limit]
+    ]
     return SearchOut(passages=[passage_out(*pair) for pair in marked], took_ms=round(found.took_ms, 1))

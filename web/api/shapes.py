@@ -14,7 +14,7 @@ from app.core.usage import Receipt as CoreReceipt
 from billing.money import to_decimal
 from retrieval.passage import Passage as CorePassage
 from retrieval.passage import SearchFilters
-from retrieval.search import Snippet
+from retrieval.snippet import Snippet
 from routing.updates import Attempt as CoreAttempt
 from routing.updates import Citation as CoreCitation
 from web.errors import Problem

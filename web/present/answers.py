@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from retrieval.snippet import make_snippet
-
 from app.core.usage import Receipt
 from billing.money import format_money
 from retrieval.passage import Passage
-from retrieval.search import Snippet
+from retrieval.snippet import Highlight, Snippet, make_snippet
 from routing.tier import TierSpec, load_specs
 from routing.updates import Citation
 from web.present.views import (
@@ -82,7 +80,7 @@ def snippet_pieces(snippet: Snippet) -> tuple[Piece, ...]:
     """A snippet with the words that match marked."""
     pieces: list[Piece] = []
     position = 0
-    for mark in snippet.highlights:
+    for mark in _joined(snippet):
         if mark.start > position:
             pieces.append(Piece(snippet.text[position : mark.start]))
         pieces.append(Piece(snippet.text[mark.start : mark.end], mark=True))
@@ -90,6 +88,17 @@ def snippet_pieces(snippet: Snippet) -> tuple[Piece, ...]:
     if position < len(snippet.text):
         pieces.append(Piece(snippet.text[position:]))
     return tuple(pieces)
+
+
+def _joined(snippet: Snippet) -> list[Highlight]:
+    """Marks with nothing but a space between them as one: calmer to look at."""
+    joined: list[Highlight] = []
+    for mark in snippet.highlights:
+        if joined and not snippet.text[joined[-1].end : mark.start].strip():
+            joined[-1] = Highlight(joined[-1].start, mark.end)
+        else:
+            joined.append(mark)
+    return joined
 
 
 def crumbs(source: str, title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
