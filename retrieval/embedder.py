@@ -115,10 +115,10 @@ class MiniLmEmbedder:
         with self._lock:
             if self._encoder is None:
                 _check_weights(self._path / "model.safetensors")
-                _prepare_torch(self._threads)
+                _calm_threads()
                 from retrieval.minilm import MiniLm
 
-                self._encoder = MiniLm(self._path)
+                self._encoder = MiniLm(self._path, threads=self._threads)
             return self._encoder
 
 
@@ -200,9 +200,12 @@ class SentenceTransformerEmbedder:
         if self._encoder is None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-            _prepare_torch(self._threads)
+            _calm_threads()
+            import torch
             from sentence_transformers import SentenceTransformer
 
+            if self._threads:
+                torch.set_num_threads(self._threads)
             encoder = SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
             length = encoder.encode(["x"], show_progress_bar=False).shape[1]
             if length != self.dimensions:
@@ -250,11 +253,7 @@ def _digest(path: Path) -> bytes:
     return digest.digest()
 
 
-def _prepare_torch(threads: int) -> None:
-    """Call before the first import of torch."""
-    # Its threads spin while they wait for each other; on busy cores a question then takes 400 ms, not 20.
+def _calm_threads() -> None:
+    """Call before the first import of torch: its threads spin while they wait for each other, and on busy
+    cores a question then takes 400 ms, not 20."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-
-    if threads > 0:
-        torch.set_num_threads(threads)

@@ -20,6 +20,9 @@ from torch import Tensor
 _BATCH_TOKENS = 2048
 """Tokens in one pass, padding included. More is no faster on a CPU and takes more memory."""
 
+_ALONE_TOKENS = 256
+"""Up to here a pass is shorter than what its threads lose by waiting for each other on busy cores."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Dense:
@@ -64,9 +67,11 @@ class MiniLm:
 
     Args:
         folder: holds `config.json` and `model.safetensors` of a BERT encoder.
+        threads: for one pass over many tokens; 0 means one per core.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        self._threads = threads or torch.get_num_threads()
         config = json.loads((folder / "config.json").read_text())
         weights = load_file(folder / "model.safetensors")
         epsilon, heads = float(config["layer_norm_eps"]), int(config["num_attention_heads"])
@@ -85,6 +90,8 @@ class MiniLm:
 
     def encode(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Vectors of shape (len(texts), dimensions), length one, for token ids with their special tokens."""
+        small = sum(map(len, texts)) <= _ALONE_TOKENS
+        torch.set_num_threads(1 if small else self._threads)  # counts for the calling thread
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         start = 0
