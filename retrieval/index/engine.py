@@ -57,6 +57,7 @@ class Engine:
         self._count_lock = threading.Lock()
         self._last_request = self._last_flush = time.monotonic()
         self._greeted = False
+        self._socket_file: tuple[int, int] | None = None
         self._stopping = threading.Event()
 
     def listen(self) -> socket.socket:
@@ -68,13 +69,14 @@ class Engine:
             listener.bind(str(self._address))
         finally:
             os.umask(before)
+        self._socket_file = _file_identity(self._address)
         listener.listen(128)
         listener.settimeout(_TICK_SECONDS)
         return listener
 
     def serve(self, listener: socket.socket) -> None:
         """Answers until told to stop or idle, then closes the store."""
-        while not self._stopping.is_set() and not self._idle():
+        while not self._stopping.is_set() and not self._idle() and not self._displaced():
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
@@ -85,7 +87,8 @@ class Engine:
                 self._connections += 1
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
             self._tidy()
-        self._address.unlink(missing_ok=True)  # whoever comes now starts the next engine, which waits for us
+        if not self._displaced():
+            self._address.unlink()  # whoever comes now starts the next engine, which waits for this one
         listener.close()
         if self._shard.replaced and not self._stopping.is_set():
             self._shard.vacuum()
@@ -100,6 +103,10 @@ class Engine:
         quiet = time.monotonic() - self._last_request
         patience = self._idle_seconds if self._greeted else max(self._idle_seconds, _FIRST_CLIENT_SECONDS)
         return self._connections == 0 and quiet > patience
+
+    def _displaced(self) -> bool:
+        """Whether somebody removed the socket, or the whole folder, so that no client comes here any more."""
+        return _file_identity(self._address) != self._socket_file
 
     def _tidy(self) -> None:
         now = time.monotonic()
@@ -157,6 +164,14 @@ class Engine:
             raise _other_vectors(self._identity, (embedder, dimensions), self._folder)
         self._greeted = True
         return os.getpid()
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_ctime_ns
 
 
 def _hold(path: Path) -> int:

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import socket
 import stat
 import subprocess
@@ -160,6 +161,32 @@ def test_a_stale_socket_and_a_half_made_store_are_no_obstacle(open_edge: OpenEdg
     (folder / "shard" / "temp_segments" / "left-over").mkdir(parents=True)
     assert index.stats().points == 1
     assert not (folder / "shard" / "temp_segments" / "left-over").exists()
+
+
+def test_an_engine_whose_folder_was_removed_makes_way(open_edge: OpenEdge, tmp_path: Path) -> None:
+    index = open_edge()
+    index.upsert([HOLIDAY])
+    (old,) = engines_of(tmp_path)
+    shutil.rmtree(wire.index_folder(tmp_path))
+    fresh = open_edge()
+    fresh.upsert([make_point("new", "a new beginning")])
+    deadline = time.monotonic() + 10
+    while old in engines_of(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(engines_of(tmp_path)) == 1 and old not in engines_of(tmp_path)
+    assert fresh.stats().points == index.stats().points == 1
+
+
+def test_an_engine_whose_socket_was_removed_makes_way_and_loses_nothing(
+    open_edge: OpenEdge, tmp_path: Path
+) -> None:
+    index = open_edge()
+    index.upsert([HOLIDAY])
+    wire.socket_path(tmp_path).unlink()
+    assert open_edge().present([HOLIDAY.id]) == {HOLIDAY.id}
+    index.upsert([make_point("more", "text")])
+    assert index.stats().points == 2
+    assert len(engines_of(tmp_path)) == 1
 
 
 def test_removed_chunks_give_their_room_back(open_edge: OpenEdge) -> None:
