@@ -4,9 +4,9 @@ A first, transparent score. Each stage adds weighted signs to a log-odds and squ
 
     probability = 1 / (1 + exp(-(intercept + Σ weight · sign)))
 
-Each sign lies between 0 and 1 (see `_signs_*`). The weights in `WEIGHTS` are set by hand: a weight of 1
-raises odds of 1:1 to about 2.7:1. They are not calibrated, so the number ranks questions rather than predicts
-a rate. A later stage keeps every sign of the one before.
+Each sign lies between 0 and 1 (see `_signs_*`). The weights in `WEIGHTS` are set by hand, with an eye on the
+demo company's questions: a weight of 1 raises odds of 1:1 to about 2.7:1. They are not calibrated, so the
+number ranks questions rather than predicts a rate. A later stage keeps every sign of the one before.
 """
 
 import math
@@ -45,7 +45,7 @@ class Sign:
     says: str
 
 
-INTERCEPT = -0.9
+INTERCEPT = -0.3
 
 WEIGHTS: Mapping[str, Sign] = {
     # of the question
@@ -59,20 +59,23 @@ WEIGHTS: Mapping[str, Sign] = {
     "long": Sign(0.8, "the question is long"),
     "simple": Sign(-0.5, "it is a short look-up"),
     # of the passages
-    "one_passage_covers": Sign(-1.5, "one passage covers the whole question"),
+    "one_passage_covers": Sign(-1.0, "one passage covers the whole question"),
     "spread": Sign(1.4, "the facts stand in several documents"),
     "uncovered": Sign(1.3, "some of what is asked is in no passage"),
-    "near": Sign(-0.9, "a passage is very near to the question"),
+    "name_nowhere": Sign(2.0, "something the question names is in no passage"),
+    "near": Sign(-0.6, "a passage is very near to the question"),
     "far": Sign(1.2, "no passage is near to the question"),
     "lead": Sign(-0.4, "one document stands out"),
     "searches_agree": Sign(-0.4, "search by meaning and by words agree"),
     "searches_differ": Sign(0.4, "search by meaning and by words disagree"),
     # of the first answer
     "abstained": Sign(4.5, "the quick answer found nothing"),
-    "sure": Sign(-1.1, "the answering sentence is very near to the question"),
+    "sure": Sign(-0.8, "the answering sentence is very near to the question"),
     "unsure": Sign(1.3, "no sentence answers clearly"),
-    "answer_covers": Sign(-0.8, "the answer holds what was asked"),
+    "answer_covers": Sign(-0.6, "the answer holds what was asked"),
     "answer_misses": Sign(1.2, "the answer leaves out part of what was asked"),
+    "name_missed": Sign(2.4, "the answer does not name what was asked about"),
+    "kind_missed": Sign(1.2, "the answer holds no number, date or name as asked"),
     "agreeing": Sign(-0.3, "several passages say it"),
 }
 
@@ -122,6 +125,7 @@ def _signs_of_passages(f: PassageFeatures) -> dict[str, float]:
         "one_passage_covers": one,
         "spread": _ramp(f.all_cover - f.one_covers, 0.1, 0.4) if f.documents > 1 else 0.0,
         "uncovered": _ramp(1 - f.all_cover, 0.2, 0.6),
+        "name_nowhere": _ramp(1 - f.names_held, 0, 0.5),
         "near": _ramp(f.cosine, 0.45, 0.7),
         "far": 1 - _ramp(f.cosine, 0.2, 0.45),
         "lead": _ramp(f.margin, 0.03, 0.15),
@@ -138,6 +142,8 @@ def _signs_of_answer(f: AnswerFeatures) -> dict[str, float]:
         "unsure": 1 - _ramp(f.score, 0.3, 0.5),
         "answer_covers": _ramp(f.coverage, 0.6, 0.95),
         "answer_misses": 1 - _ramp(f.coverage, 0.25, 0.6),
+        "name_missed": _ramp(1 - f.names, 0, 0.5),
+        "kind_missed": 1 - f.kind,
         "agreeing": _ramp(f.agreement, 1, 3),
     }
 

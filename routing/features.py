@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.passage import Passage
-from routing.text.words import content_words, coverage, words
+from routing.text.words import content_words, coverage, names, words
 from routing.tier import Signals, TierAnswer
 
 _LOOKED_AT = 6
@@ -38,7 +38,9 @@ _REASONING = re.compile(
 _QUESTION_WORD = re.compile(
     r"\b(?:and|or|also)\s+(?:who|what|when|where|why|how|which|whose|does|do|is|are|can)\b", re.I
 )
-_NAME = re.compile(r"(?<=[\w,;:)] )(?:[A-Z][\w&.-]*)(?:\s+[A-Z0-9][\w&.-]*)*|\b[A-Z]{2,}[-\d]*\b|\b\w+-\d+\b")
+_NAMES = re.compile(
+    r"(?<=[\w,;:)] )(?:[A-Z][\w&.-]*)(?:\s+[A-Z0-9][\w&.-]*)*|\b[A-Z]{2,}[-\d]*\b|\b\w+-\d+\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class PassageFeatures:
     """How well the top passages cover the question.
 
     one_covers: most content words of the question in a single passage. all_cover: in all together.
+    names_held: share of what the question names that stands in any of them; 1 where it names nothing.
     documents: distinct documents that are needed one after the other to reach that. cosine: the best. margin:
     its lead over the best of another document. agreement: share of the top three by meaning that are also
     among the top three by words.
@@ -69,6 +72,7 @@ class PassageFeatures:
     passages: int
     one_covers: float
     all_cover: float
+    names_held: float
     documents: int
     cosine: float
     margin: float
@@ -77,12 +81,14 @@ class PassageFeatures:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFeatures:
-    """The first answer's own signs; 0 where the rung has none."""
+    """The first answer's own signs; 0 where the rung has none, but 1 for names and kind."""
 
     abstained: float
     score: float
     margin: float
     coverage: float
+    names: float
+    kind: float
     agreement: int
 
 
@@ -91,7 +97,7 @@ def question_features(question: str) -> QuestionFeatures:
     return QuestionFeatures(
         words=len(words(question)),
         content_words=len(set(content_words(question))),
-        names=len(set(_NAME.findall(question))),
+        names=len(set(_NAMES.findall(question))),
         questions=max(1, marks) + len(_QUESTION_WORD.findall(question)),
         comparison=_cue(_COMPARISON, question),
         aggregation=_cue(_AGGREGATION, question),
@@ -113,6 +119,7 @@ def passage_features(question: str, passages: Sequence[Passage]) -> PassageFeatu
         passages=len(top),
         one_covers=max((coverage(wanted, part) for part in held), default=0.0),
         all_cover=coverage(wanted, covered),
+        names_held=coverage(set(named), _all_words(top)) if (named := names(question)) else 1.0,
         documents=documents,
         cosine=best,
         margin=best - max(others, default=0.0),
@@ -127,6 +134,8 @@ def answer_features(answer: TierAnswer) -> AnswerFeatures:
         score=signals.score or 0.0,
         margin=signals.margin or 0.0,
         coverage=signals.coverage or 0.0,
+        names=1.0 if signals.names is None else signals.names,
+        kind=1.0 if signals.kind is None else signals.kind,
         agreement=signals.agreement or 0,
     )
 
@@ -137,6 +146,10 @@ def _cue(pattern: re.Pattern[str], text: str) -> float:
 
 def _with_headings(passage: Passage) -> str:
     return " ".join((passage.title, *passage.heading_path, passage.text))
+
+
+def _all_words(top: Sequence[Passage]) -> set[str]:
+    return {word for passage in top for word in content_words(_with_headings(passage))}
 
 
 def _documents_needed(top: Sequence[Passage], held: Sequence[set[str]]) -> tuple[set[str], int]:

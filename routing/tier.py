@@ -139,12 +139,15 @@ class Signals:
     """How far to trust an answer. `None` where a rung has no such sign.
 
     score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
-    coverage: share of the question's words in the answer. agreement: passages with a sentence about as good.
+    coverage: share of the question's words in the answer. names: the same of what it names and numbers. kind:
+    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good.
     """
 
     score: float | None = None
     margin: float | None = None
     coverage: float | None = None
+    names: float | None = None
+    kind: float | None = None
     agreement: int | None = None
 
 

@@ -22,7 +22,8 @@ _ABBREVIATIONS = frozenset(  # one block of words reads better than a column of 
 _MARKER = re.compile(r"(?:[-*•–+]|\d{1,3}[.)]|[a-zA-Z]\)|#{1,6})[ \t]+|\[[ xX]\][ \t]+")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[」』”’）]*")
 _WEAK_END = re.compile(r"[;:,，；、]\s*|\s[-–—]\s")
-_TABLE = re.compile(r"\t|\s\|\s|^\|")
+_TABLE = re.compile(r"\t|\s\|\s|^\||^[^;:]{1,40}: [^;]*; [^;:]{1,40}: |^\[?\d{4}-\d\d-\d\d[ T]")
+"""Rows of tables, records of named values, entries of a log or a chat: each line stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def words(text: str) -> list[str]:
         word = match.group().replace("’", "'").removesuffix("'s")
         runs = _UNSPACED.findall(word)
         if not runs:
-            found.append(word)
+            # "on-call" is two words; "err-4012" is one.
+            found.extend([word] if any(c.isdigit() for c in word) else filter(None, word.split("-")))
         for run in runs:
             found.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))
     return found
@@ -74,6 +75,19 @@ def words(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """The stems of the words that are not stop words, in order, repetitions kept."""
     return [stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+def names(text: str) -> frozenset[str]:
+    """The stems of what a question names: words with a capital inside it, and all that hold a digit."""
+    found: list[str] = []
+    for match in _WORD.finditer(text):
+        before = text[: match.start()].rstrip(" \"'“‘(¿¡")
+        begins = not before or before[-1] in ".?!:\n"
+        word = match.group()
+        capital = word[0].isupper() and (not begins or (len(word) > 1 and word.isupper()))
+        if any(c.isdigit() for c in word) or (capital and word != "I"):
+            found.extend(content_words(word))
+    return frozenset(found)
 
 
 def coverage(wanted: set[str], offered: set[str]) -> float:

@@ -11,13 +11,13 @@ from app.core.usage import Outcome, Work
 from retrieval.embedder import Embedder
 from routing.citation import SpanCitation, cite
 from routing.text.sentences import Span
-from routing.text.words import content_words, coverage
+from routing.text.words import content_words, coverage, names
 from routing.tier import ReaderSettings, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
-from routing.tiers.selection import Scored, candidates, score
+from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score
 
 NOTHING_FOUND = "I found nothing that answers this."
 
-_ADDS_ABOVE = 0.6
+_ADDS_ABOVE = 0.7
 """A second sentence must score at least this share of the first, and hold words of the question it lacks."""
 
 _ADJOINS_ABOVE = 0.8
@@ -132,5 +132,9 @@ def _signals(question: str, ranked: Sequence[Scored], chosen: Sequence[Scored]) 
         score=best.cosine,
         margin=best.score - different.score if different else best.score,
         coverage=coverage(set(content_words(question)), offered),
+        names=coverage(set(named), offered) if (named := names(question)) else None,
+        kind=offers(" ".join(s.candidate.text for s in chosen), asked)
+        if (asked := kinds_asked(question))
+        else None,
         agreement=len(near),
     )

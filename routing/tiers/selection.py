@@ -50,6 +50,7 @@ class Candidate:
     end: int
     text: str
     words: frozenset[str]
+    headings: frozenset[str]
     context: frozenset[str]
 
 
@@ -77,7 +78,9 @@ def candidates(passages: Sequence[Passage], at_most: int) -> list[Candidate]:
             key = " ".join(words(text))
             if len(words(text)) >= _FEWEST_WORDS and key not in seen and not _is_question(text):
                 seen.add(key)
-                found.append(Candidate(number, order, start, span.end, text, stems, headings | before))
+                found.append(
+                    Candidate(number, order, start, span.end, text, stems, headings, headings | before)
+                )
             before = stems
     return found[:at_most]
 
@@ -85,22 +88,26 @@ def candidates(passages: Sequence[Passage], at_most: int) -> list[Candidate]:
 def score(
     question: str, pool: Sequence[Candidate], cosines: NDArray[np.float32], weights: Weights = Weights()
 ) -> list[Scored]:
-    """The candidates with their scores, best first.
+    """The candidates that say something new, with their scores, best first.
 
     Args:
         cosines: shape (len(pool),), the cosine of each candidate to the question.
     """
     wanted = _rarity(frozenset(content_words(question)), pool)
     asked = kinds_asked(question)
+    known = frozenset(content_words(question))
     scored = []
     for candidate, cosine in zip(pool, cosines, strict=True):
+        if candidate.words <= known | candidate.headings:
+            # A heading, or the question again: near to it, and no answer.
+            continue
         lexical = _share(wanted, candidate.words)
         around = _share(wanted, candidate.words | candidate.context)
         value = (
             weights.cosine * float(cosine)
             + weights.lexical * lexical
             + weights.context * (around - lexical)
-            + weights.kind * _offers(candidate.text, asked)
+            + weights.kind * offers(candidate.text, asked)
             + weights.rank / (1 + candidate.passage)
         )
         scored.append(Scored(candidate, value, float(cosine), lexical))
@@ -142,7 +149,8 @@ _OFFERS = {
 }
 
 
-def _offers(text: str, asked: frozenset[str]) -> float:
+def offers(text: str, asked: frozenset[str]) -> float:
+    """The share of the kinds asked for that a text seems to hold; 0 where none is asked for."""
     return sum(1.0 for kind in asked if _OFFERS[kind].search(text)) / len(asked) if asked else 0.0
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,9 @@ def test_the_answer_moves_the_score() -> None:
     unsure = scored(False, Signals(score=0.25, margin=0.0, coverage=0.1, agreement=1))
     assert sure < stage2(question, question, ONE).probability < unsure
     assert scored(True, Signals()) > 0.5
+    fine = Signals(score=0.6, margin=0.1, coverage=0.8, agreement=1)
+    assert scored(False, fine) < scored(False, replace(fine, kind=0.0))
+    assert scored(False, fine) < scored(False, replace(fine, names=0.5))
 
 
 def test_the_formula_is_the_documented_one() -> None:

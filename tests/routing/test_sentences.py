@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.text.sentences import marker_length, split_sentences
-from routing.text.words import content_words, words
+from routing.text.words import content_words, names, words
 
 
 def cut(text: str) -> list[str]:
@@ -24,6 +24,8 @@ def cut(text: str) -> list[str]:
         ("休暇は30日です。申請は二週間前に！はい", ["休暇は30日です。", "申請は二週間前に！", "はい"]),
         ("City | Days\nBerlin | 30\nLisbon | 25", ["City | Days", "Berlin | 30", "Lisbon | 25"]),
         ("- Berlin: 30 days\n- Lisbon: 25 days", ["- Berlin: 30 days", "- Lisbon: 25 days"]),
+        ("code: A1; device: x; says: y\ncode: A2; device: z; says: w", None),
+        ("[2026-05-14 10:01] tom: done\n[2026-05-14 10:02] ana: thanks", None),
         ("Leave\nEveryone has 28 days.", ["Leave", "Everyone has 28 days."]),
         ("This line is wrapped by the editor that its author has\nused, and it goes on. End.", None),
         ("", []),
@@ -66,4 +68,10 @@ def test_words_meet_across_spelling() -> None:
         content_words("reimbursement SAO paulo's")
     )
     assert words("休暇日") == ["休暇", "暇日"]
-    assert content_words("ERR-4012") == ["err-4012"]
+    assert content_words("ERR-4012 on-call") == ["err-4012", "call"]
+
+
+def test_names_and_numbers_of_a_question_are_seen() -> None:
+    assert names("What does ERR-7730 mean on the Weir P2?") == {"err-7730", "weir", "p2"}
+    assert names("Which hotel? The cheap one, or I pay") == set()
+    assert names("API keys of Porto") == {"api", "porto"}
