@@ -1,7 +1,5 @@
 import re
 
-import pytest
-
 from app.core.errors import ProviderError
 from tests.web.browser import TestClient
 from tests.web.house import BOARD_ID, HOTEL_ID, LEAVE_ID, House
@@ -163,12 +161,12 @@ def test_a_document_opens_at_the_passage_with_everything_escaped(tom: TestClient
     assert "<script>alert" not in page and "&lt;script&gt;alert" in page
 
 
-@pytest.mark.parametrize("path", [f"/documents/{BOARD_ID}", "/documents/nothing", "/documents/%00"])
-def test_a_document_that_one_may_not_read_is_like_one_that_is_not_there(tom: TestClient, path: str) -> None:
-    response = tom.get(path)
+def test_a_document_that_one_may_not_read_is_like_one_that_is_not_there(tom: TestClient) -> None:
     missing = tom.get("/documents/00000000-0000-0000-0000-00000000ffff")
-    assert response.status_code == missing.status_code == 404
-    assert response.text == missing.text and "merger" not in response.text
+    for path in (f"/documents/{BOARD_ID}", "/documents/nothing", "/documents/%00"):
+        response = tom.get(path)
+        assert response.status_code == missing.status_code == 404
+        assert response.text == missing.text and "merger" not in response.text
 
 
 def test_the_restricted_document_is_found_by_its_reader_alone(tom: TestClient, mei: TestClient) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from structlog.testing import capture_logs
 
 from tests.web.browser import TestClient
 from tests.web.house import House
@@ -7,24 +8,24 @@ from web.serving.security import MAX_BODY_BYTES
 ASK = {"question": "How many weeks of parental leave?"}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Authorization": "Basic x"},
-    ],
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Authorization": "Basic x"},
 )
+
+
 @pytest.mark.parametrize("path", ["/ask", "/sign-in", "/sign-out", "/api/v1/search", "/queries/x/feedback"])
-def test_what_another_site_sends_is_refused(tom: TestClient, path: str, headers: dict[str, str]) -> None:
-    response = tom.post(path, data=ASK, headers=headers)
-    assert response.status_code == 403
-    if path.startswith("/api/"):
-        assert response.json()["code"] == "cross_site"
-    else:
-        assert "came from another site" in response.text
+def test_what_another_site_sends_is_refused(tom: TestClient, path: str) -> None:
+    for headers in FOREIGN:
+        response = tom.post(path, data=ASK, headers=headers)
+        assert response.status_code == 403, headers
+        if path.startswith("/api/"):
+            assert response.json()["code"] == "cross_site"
+        else:
+            assert "came from another site" in response.text
 
 
 def test_what_comes_from_here_is_taken(tom: TestClient) -> None:
@@ -52,15 +53,15 @@ def test_a_large_body_is_refused_with_and_without_a_length(tom: TestClient) -> N
     assert "at most" in tom.post("/ask", content=large).text
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/api/v1/usage", "/healthz"])
-def test_every_answer_tells_browsers_what_to_refuse(tom: TestClient, path: str) -> None:
-    headers = tom.get(path).headers
-    policy = headers["Content-Security-Policy"]
-    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["Cache-Control"] == "no-store"
+def test_every_answer_tells_browsers_what_to_refuse(tom: TestClient) -> None:
+    for path in ("/", "/sign-in", "/nowhere", "/api/v1/usage", "/healthz"):
+        headers = tom.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
 
 
 def test_pages_hold_no_inline_script_or_style(tom: TestClient) -> None:
@@ -92,7 +93,7 @@ def test_missing_packages_name_the_command_that_installs_them(tmp_path) -> None:
 
 
 def test_an_unexpected_error_shows_an_id_that_the_log_holds(
-    tom: TestClient, house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tom: TestClient, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import re
 
@@ -100,8 +101,10 @@ def test_an_unexpected_error_shows_an_id_that_the_log_holds(
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr(house.services.history, "conversations", broken)
-    response = tom.get("/threads")
+    with capture_logs() as logs:
+        response = tom.get("/threads")
     shown = re.search(r"finds ([0-9a-f-]{36}) in the log", response.text)
     assert response.status_code == 500 and shown and "secret detail" not in response.text
-    captured = capsys.readouterr()
-    assert shown[1] in captured.out + captured.err
+    logged = [line for line in logs if line["event"] == "unexpected_error"]
+    assert [line["error_id"] for line in logged] == [shown[1]]
+    assert isinstance(logged[0]["exc_info"], ZeroDivisionError)

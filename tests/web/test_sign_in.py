@@ -51,12 +51,10 @@ def test_too_many_attempts_are_told_when_to_try_again(anonymous: TestClient, hou
     assert response.status_code == 429 and "15 minutes" in response.text
 
 
-@pytest.mark.parametrize(
-    "path", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/a\nb"]
-)
-def test_sign_in_never_leads_to_another_site(anonymous: TestClient, house: House, path: str) -> None:
-    form = {"email": "tom@example.com", "password": PASSWORD, "next": path}
-    assert anonymous.post("/sign-in", data=form).headers["location"] == "/"
+def test_sign_in_never_leads_to_another_site(anonymous: TestClient, house: House) -> None:
+    for path in ("https://evil.example", "//evil.example", "/\\evil.example", "evil", "/a\nb"):
+        form = {"email": "tom@example.com", "password": PASSWORD, "next": path}
+        assert anonymous.post("/sign-in", data=form).headers["location"] == "/", path
 
 
 def test_a_link_signs_in_at_one_click(anonymous: TestClient, house: House) -> None:
