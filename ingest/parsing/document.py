@@ -42,6 +42,7 @@ class ParseError(Exception):
         self.reason = reason
 
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _SPACES = re.compile(r"[ \t\xa0]+")
 
@@ -114,8 +115,15 @@ class TextBuilder:
             headings=tuple(self._headings),
             title=one_line(title or "") or first,
             author=one_line(author or "") or None,
-            updated_at=updated_at,
+            updated_at=believable(updated_at),
         )
+
+
+def believable(moment: datetime | None) -> datetime | None:
+    """The moment in UTC, or nothing for one of a year that no document is of: such a date is a mistake."""
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return None
+    return moment.astimezone(UTC)
 
 
 def decode(content: bytes) -> str:

@@ -8,7 +8,15 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, decode, one_line, parse_moment
+from ingest.parsing.document import (
+    ParsedDocument,
+    ParseError,
+    TextBuilder,
+    believable,
+    decode,
+    one_line,
+    parse_moment,
+)
 from ingest.parsing.office import check_archive
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -54,7 +62,7 @@ def parse_xlsx(content: bytes) -> ParsedDocument:
         headings=parsed.headings,
         title=about.get("dc:title"),
         author=about.get("dc:creator"),
-        updated_at=parse_moment(about.get("dcterms:modified") or about.get("dcterms:created")),
+        updated_at=believable(parse_moment(about.get("dcterms:modified") or about.get("dcterms:created"))),
     )
 
 

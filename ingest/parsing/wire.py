@@ -1,6 +1,6 @@
 """The messages between Rung and its parsing process: a length, then msgpack. Never pickle."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgpack
@@ -30,7 +30,7 @@ def answer_of(parsed: ParsedDocument) -> dict[str, Any]:
         "headings": [[h.level, h.text, h.start] for h in parsed.headings],
         "title": parsed.title,
         "author": parsed.author,
-        "updated_at": parsed.updated_at.timestamp() if parsed.updated_at else None,
+        "updated_at": parsed.updated_at.isoformat() if parsed.updated_at else None,
     }
 
 
@@ -49,5 +49,5 @@ def document_of(message: dict[str, Any]) -> ParsedDocument:
         headings=tuple(Heading(*heading) for heading in message["headings"]),
         title=message["title"],
         author=message["author"],
-        updated_at=datetime.fromtimestamp(moment, UTC) if moment is not None else None,
+        updated_at=datetime.fromisoformat(moment) if moment is not None else None,
     )

@@ -37,7 +37,7 @@ T = TypeVar("T")
 BATCH_CHUNKS = 256
 _BATCH_ITEMS = 500
 SLICE_CHUNKS = 64
-_WAITING_ITEMS = 256
+_WAITING_ITEMS = 48
 _log = structlog.get_logger()
 
 

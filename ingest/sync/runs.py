@@ -125,24 +125,39 @@ class Runs:
         """
         now = self._clock()
         claims.keep(session, claim, now)
-        for failure in {(f.external_id, f.code): f for f in failures}.values():
-            session.merge(
-                FailureRow(
-                    run_id=claim.run_id,
-                    external_id=failure.external_id,
-                    code=failure.code,
-                    workspace_id=claim.source.workspace_id,
-                    reason=failure.reason,
-                    skipped=failure.skipped,
-                    failed_at=now,
-                )
-            )
+        self._write_failures(session, claim, failures, now)
         values: dict[str, object] = {"heartbeat_at": now, **asdict(counts)}
         if checkpoint is not None:
             values["checkpoint"] = checkpoint
         session.exec(update(SyncRunRow).where(col(SyncRunRow.id) == claim.run_id).values(**values))
         return bool(
             session.exec(select(SyncRunRow.cancel_requested).where(SyncRunRow.id == claim.run_id)).one()
+        )
+
+    def _write_failures(
+        self, session: Session, claim: Claim, failures: Sequence[FailureNote], now: datetime
+    ) -> None:
+        notes = {(f.external_id, f.code): f for f in failures}
+        if not notes:
+            return
+        # A batch that is done again after a death brings the same ones.
+        session.exec(
+            delete(FailureRow).where(
+                col(FailureRow.run_id) == claim.run_id,
+                col(FailureRow.external_id).in_({external_id for external_id, _ in notes}),
+            )
+        )
+        session.add_all(
+            FailureRow(
+                run_id=claim.run_id,
+                external_id=note.external_id,
+                code=note.code,
+                workspace_id=claim.source.workspace_id,
+                reason=note.reason,
+                skipped=note.skipped,
+                failed_at=now,
+            )
+            for note in notes.values()
         )
 
     def finish(self, claim: Claim, state: str, message: str, counts: Counts | None) -> None:

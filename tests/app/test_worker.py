@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.db import Database
 from app.core.errors import NotFoundError
 from app.worker import enqueue_sync
 from ingest.tables import SyncRunRow
@@ -23,10 +24,17 @@ def wait_for_run(settings: object, state: str, seconds: float = 60) -> SyncRunRo
     raise AssertionError(f"no run became {state}: {[(r.state, r.message) for r in runs(settings)]}")  # type: ignore[arg-type]
 
 
-def test_worker_killed_in_the_middle_is_followed_by_one_that_finishes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_worker_killed_in_the_middle_is_followed_by_one_that_finishes(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     root = tmp_path / "source"
     write_documents(root)
-    calm, settings = prepare(tmp_path / "calm", root), prepare(tmp_path / "worked", root)
+    address = None
+    if kind == "postgres":
+        database: Database = request.getfixturevalue("postgres_database")
+        address = database.engine.url.render_as_string(hide_password=False)
+    calm, settings = prepare(tmp_path / "calm", root), prepare(tmp_path / "worked", root, address)
     said, _ = start("once", calm, 0).communicate(timeout=60)
     assert "45 documents held" in said
 

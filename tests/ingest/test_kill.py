@@ -1,5 +1,6 @@
 """A sync killed by SIGKILL ends, after the next start, with what an undisturbed one has."""
 
+import os
 import random
 import subprocess
 import sys
@@ -29,8 +30,8 @@ def write_documents(root: Path) -> None:
     (root / "part 2" / "broken.md").write_bytes(b"\xff")
 
 
-def prepare(data_dir: Path, root: Path) -> Settings:
-    settings = Settings(_env_file=None, data_dir=data_dir)
+def prepare(data_dir: Path, root: Path, database_url: str | None = None) -> Settings:
+    settings = Settings(_env_file=None, data_dir=data_dir, database_url=database_url)
     database = Database(settings.database_address)
     SQLModel.metadata.create_all(database.engine)
     with database.write() as session:
@@ -50,10 +51,14 @@ def prepare(data_dir: Path, root: Path) -> Settings:
 
 
 def start(what: str, settings: Settings, seconds: float) -> subprocess.Popen[str]:
+    environment = dict(os.environ)
+    if settings.database_url is not None:
+        environment["RUNG_DATABASE_URL"] = settings.database_url
     return subprocess.Popen(
         [sys.executable, "-m", "tests.ingest.sync_process", what, str(settings.data_dir), str(seconds)],
         stdout=subprocess.PIPE,
         cwd=PROJECT_DIR,
+        env=environment,
         text=True,
     )
 

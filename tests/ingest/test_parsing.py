@@ -125,6 +125,13 @@ def test_mail_keeps_quoted_replies_and_prefers_plain_text(parser: ParserProcess)
     assert "<p>" not in parsed.text
 
 
+@pytest.mark.parametrize(
+    "date", ["Tue, 31 Feb 2026 00:00:00 +0000", "Fri, 31 Dec 9999 23:59:59 -1200", "soon"]
+)
+def test_impossible_date_is_no_date(parser: ParserProcess, date: str) -> None:
+    assert parser.parse("a.eml", None, f"From: a@x.example\nDate: {date}\n\nText".encode()).updated_at is None
+
+
 def test_mail_of_html_alone_is_read(parser: ParserProcess) -> None:
     source = "From: a@x.example\nSubject: S\nContent-Type: text/html; charset=utf-8\n\n<h1>Hi</h1><p>Body"
     assert "Hi\n\nBody" in parser.parse("a.eml", None, source.encode()).text

@@ -81,11 +81,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, sqlite_database: Database, settings: Settings, parser: ParserProcess) -> House:
-    return _house(tmp_path, sqlite_database, settings, parser)
-
-
-def _house(tmp_path: Path, database: Database, settings: Settings, parser: ParserProcess) -> House:
+def house(tmp_path: Path, database: Database, settings: Settings, parser: ParserProcess) -> House:
     root = tmp_path / "docs"
     root.mkdir()
     made = House(root, database, settings, parser)
@@ -93,10 +89,7 @@ def _house(tmp_path: Path, database: Database, settings: Settings, parser: Parse
     return made
 
 
-def test_whole_life_of_documents_on_both_databases(
-    tmp_path: Path, database: Database, settings: Settings, parser: ParserProcess
-) -> None:
-    house = _house(tmp_path, database, settings, parser)
+def test_whole_life_of_documents(house: House) -> None:
     house.write("leave.md", "# Leave\n\nSixteen weeks.\n\n## Spain\n\n" + "Paid in full. " * 200)
     house.write("pay/salaries.csv", "Name,Pay\nAna,1\nTom,2\n")
     house.write("pay/.access.toml", 'allow = ["group:finance"]')
