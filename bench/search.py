@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from uuid import UUID
 
@@ -189,8 +189,8 @@ def _wait_for_end(folder: str) -> None:
 
 def _texts(data: Path | None, chooser: random.Random) -> Iterator[str]:
     if data is None:
-        words = _vocabulary(chooser)
-        return (" ".join(chooser.choices(*words, k=110)) for _ in range(CHUNKS))
+        words, weights = _vocabulary(chooser)
+        return (" ".join(chooser.choices(words, cum_weights=weights, k=110)) for _ in range(CHUNKS))
     return islice(_pieces(data), CHUNKS)
 
 
@@ -208,8 +208,8 @@ def _pieces(data: Path) -> Iterator[str]:
 
 def _questions(data: Path | None, chooser: random.Random) -> list[str]:
     if data is None:
-        words = _vocabulary(chooser)
-        return [" ".join(chooser.choices(*words, k=10)) for _ in range(_QUERIES)]
+        words, weights = _vocabulary(chooser)
+        return [" ".join(chooser.choices(words, cum_weights=weights, k=10)) for _ in range(_QUERIES)]
     found = []
     for path in sorted((data / "qa").glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -218,7 +218,7 @@ def _questions(data: Path | None, chooser: random.Random) -> list[str]:
 
 
 def _vocabulary(chooser: random.Random) -> tuple[list[str], list[float]]:
-    """Words whose frequencies fall as those of a language do (Zipf)."""
+    """Words and their cumulative frequencies, which fall as those of a language do (Zipf)."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["".join(chooser.choices(letters, k=chooser.randint(3, 9))) for _ in range(30_000)]
-    return words, [1 / rank for rank in range(1, len(words) + 1)]
+    return words, list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
