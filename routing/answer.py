@@ -121,8 +121,12 @@ class Answerer:
         return self._begin(caller, request, turns, escalated_from=row.id)
 
     def better_tier(self, name: str) -> Tier | None:
-        """The rung above, available or not: it says itself why not. Nothing at the top."""
-        return self.ladder.above(name)
+        """The rung above, available or not: it says itself why not.
+
+        Nothing at the top, nor for a rung that is no longer in the ladder.
+        """
+        known = any(tier.name == name for tier in self.ladder.tiers)
+        return self.ladder.above(name) if known else None
 
     def route(self, caller: Caller, question: str, *, filters: SearchFilters = _NO_FILTERS) -> RoutePreview:
         """The difficulty, the rung and the passages of a question, without an answer; nothing is stored or

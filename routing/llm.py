@@ -161,7 +161,7 @@ class _Call:
 
     def take(self, chunk: Any) -> str:
         self._request_id = getattr(chunk, "id", None) or self._request_id
-        text = "".join(choice.delta.content or "" for choice in chunk.choices)
+        text = _storable("".join(choice.delta.content or "" for choice in chunk.choices))
         self._received.append(text)
         return text
 
@@ -207,6 +207,11 @@ _MESSAGES = {
     "provider_timeout": "The premium model did not answer in time. Try again.",
     "cut_connection": "The connection to the premium model broke off in the middle of the answer. Try again.",
 }
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL, and halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
 
 
 def _check_deadline(deadline: float) -> None:
@@ -268,4 +273,6 @@ def _litellm() -> Any:
     litellm.drop_params = False
     litellm.modify_params = False
     litellm.disable_streaming_logging = True
+    # It counts tokens of its own after each stream, and would fetch tokenizers by the model's name for that.
+    litellm.disable_hf_tokenizer_download = True
     return litellm

@@ -137,6 +137,20 @@ def test_a_retried_call_is_an_attempt_of_its_own(premium_world: World, provider:
     assert [a.outcome for a in receipt_of(updates).attempts] == ["failed", "answered"]
 
 
+def test_what_no_database_takes_is_taken_out_of_an_answer(
+    premium_world: World, provider: OpenAiServer
+) -> None:
+    provider.script(Reply("There are\x00 28 days \ud800 of annual leave [1][2][3][4]."))
+    answer = answer_of(list(premium_world.answerer.ask(ANA, AskRequest(EASY, tier="premium"))))
+    assert answer.text.startswith("There are 28 days ? of annual leave")
+    assert row_of(premium_world, answer.query_id).answer_text == answer.text
+
+
+def test_a_rung_that_left_the_ladder_has_no_better_one(world: World) -> None:
+    assert world.answerer.better_tier("oracle") is None
+    assert world.answerer.better_tier("reader") is world.ladder.top
+
+
 def test_a_named_rung_answers_without_being_judged(world: World) -> None:
     answer = answer_of(list(world.answerer.ask(ANA, AskRequest(HARD, tier="reader"))))
     assert answer.tier == "reader" and not answer.abstained

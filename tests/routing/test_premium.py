@@ -66,6 +66,20 @@ def test_an_answer_streams_and_its_usage_is_the_providers(premium: Tier, provide
     assert found.prompt_id == "premium.v1"
 
 
+def test_a_model_whose_name_has_a_tokenizer_elsewhere_fetches_nothing(
+    premium_settings: Settings, provider: OpenAiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+    monkeypatch.setattr(
+        "litellm.utils.tokenizer_dispatch.from_pretrained", lambda *args, **_: tried.append(args)
+    )
+    llama = premium_settings.model_copy(update={"premium_model": "openai/meta-llama/Llama-3.1-8B"})
+    premium = build_ladder(llama, HashEmbedder(), "EUR").get("premium")
+    assert answer(collect(premium)[0]).work.outcome == "answered"
+    assert provider.requests[0].body["model"] == "meta-llama/Llama-3.1-8B"
+    assert tried == []
+
+
 def test_the_request_asks_for_usage_and_carries_the_key_and_the_limit(
     premium: Tier, provider: OpenAiServer
 ) -> None:
