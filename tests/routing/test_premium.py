@@ -6,6 +6,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import ProviderError
+from routing.llm import _litellm
 from routing.tier import Tier, TierAnswer, TierAttempt, TierDelta, TierLimits, TierOutput
 from routing.tiers import build_ladder
 from routing.tiers.premium import UNSUPPORTED
@@ -70,6 +71,7 @@ def test_a_model_whose_name_has_a_tokenizer_elsewhere_fetches_nothing(
     premium_settings: Settings, provider: OpenAiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[object] = []
+    _litellm()  # loaded our way first, before the next line names it
     monkeypatch.setattr(
         "litellm.utils.tokenizer_dispatch.from_pretrained", lambda *args, **_: tried.append(args)
     )
