@@ -20,7 +20,7 @@ from web.present.filters import Filters, box_view, filters_in_form
 from web.present.frame import frame_for
 from web.present.live import LivePage
 from web.present.records import source_names
-from web.present.threads import better_of, running_turn
+from web.present.threads import LadderOf, running_turn
 from web.present.views import TurnView, when
 from web.render import Renderer, asked_from, go_to, wants_fragment
 from web.serving.follow import follow, wait_for
@@ -66,7 +66,7 @@ def events(
         query_id=query_id,
         question=asked.question,
         now=services.clock(),
-        better=better_of(services),
+        rungs=LadderOf(services),
     )
     updates = follow(services.asks, caller, query_id)
     return kit.streams.response(page.events(updates, after=last_event_id(last_event)))

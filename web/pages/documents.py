@@ -8,6 +8,7 @@ from starlette.responses import Response
 from web.auth import SignedIn
 from web.contexts import DocumentPage
 from web.deps import Given, Show
+from web.present.answers import person_name
 from web.present.documents import HeadingAt, blocks_of, original_link
 from web.present.frame import frame_for
 from web.present.views import DocumentView, when
@@ -37,7 +38,7 @@ def document(
         title=found.title or "Untitled",
         source=found.source,
         path=found.external_id,
-        author=found.author,
+        author=person_name(found.author),
         date=when(found.updated_at, services.clock()),
         original_href=original_link(found.url),
         blocks=blocks,

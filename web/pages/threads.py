@@ -12,8 +12,8 @@ from web.present.filters import Filters, box_view, filters_in_query
 from web.present.frame import frame_for
 from web.present.records import source_names
 from web.present.threads import (
+    LadderOf,
     attempt_rows,
-    better_of,
     conversation_view,
     passage_rows,
     stages_of,
@@ -55,9 +55,9 @@ def thread(
     filters: Annotated[Filters, Depends(filters_in_query)],
 ) -> Response:
     conversation = services.history.conversation(caller, conversation_id)
-    now, better = services.clock(), better_of(services)
+    now, rungs = services.clock(), LadderOf(services)
     turns = tuple(
-        turn_view(services.history.trail(caller, asked.query_id), better, now)
+        turn_view(services.history.trail(caller, asked.query_id), rungs, now)
         for asked in conversation.questions
     )
     form = box_view(
@@ -73,7 +73,7 @@ def why(request: Request, query_id: str, caller: SignedIn, services: Given, show
     return show.page(
         WhyPage(
             frame=frame_for(request, "Why this answer?"),
-            turn=turn_view(trail, better_of(services), now),
+            turn=turn_view(trail, LadderOf(services), now, all_notes=True),
             thread_href=f"/threads/{trail.asked.conversation_id}#q-{query_id}",
             stages=stages_of(trail),
             attempts=attempt_rows(trail.asked),

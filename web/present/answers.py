@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from email.utils import parseaddr
 from functools import lru_cache
 
 from app.core.usage import Receipt
@@ -123,7 +124,7 @@ def result_view(
         crumbs=crumbs(passage.source, passage.title, passage.heading_path),
         snippet=snippet_pieces(snippet),
         date=when(passage.updated_at, now),
-        author=passage.author,
+        author=person_name(passage.author),
         cited=cited,
     )
 
@@ -159,9 +160,16 @@ def results_of(
     )
 
 
+def person_name(author: str | None) -> str | None:
+    """The name in an author as mail writes them, `Femi Adeyemi <femi@example.com>`."""
+    name = parseaddr(author)[0] if author and "<" in author else author
+    return name or author
+
+
 def authors_of(passages: Sequence[Passage], most: int = 2) -> tuple[str, ...]:
     """Who wrote the closest documents: whom to ask when nothing was found."""
-    return tuple(dict.fromkeys(p.author for p in passages[:4] if p.author))[:most]
+    names = (person_name(passage.author) for passage in passages[:4])
+    return tuple(dict.fromkeys(name for name in names if name))[:most]
 
 
 def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> RouteView:
@@ -170,12 +178,12 @@ def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> R
     return RouteView(tier_label(tier), height, rungs, percent, tuple(reasons))
 
 
-def receipt_view(receipt: Receipt, extra_notes: Sequence[str] = ()) -> ReceiptView:
-    """The receipt in words. The baseline is shown where the answer was cheaper than it."""
+def receipt_view(receipt: Receipt, without: frozenset[str] = frozenset()) -> ReceiptView:
+    """The receipt in words, but for some notes. The baseline is shown where the answer was cheaper."""
     return ReceiptView(
         price=format_money(receipt.price_nano, receipt.currency),
         baseline=format_money(receipt.baseline_nano, receipt.currency),
         baseline_modelled=receipt.baseline_method == "modelled",
         cheaper=receipt.baseline_nano > receipt.price_nano > 0,
-        notes=tuple(dict.fromkeys((*receipt.notes, *extra_notes))),
+        notes=tuple(note for note in dict.fromkeys(receipt.notes) if note not in without),
     )

@@ -1,8 +1,9 @@
 """The updates of a running answer as pieces of the open page, made by the templates of the full page."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Protocol
 
 from retrieval.passage import Passage
 from routing.updates import (
@@ -34,21 +35,31 @@ from web.serving.stream import ServerEvent
 _CITE = re.compile(r"\s?\[(\d{1,3})\]")
 _OPEN_CITE = re.compile(r"\s?\[?$|\s?\[\d{0,3}$")
 
-Better = Callable[[str], BetterView | None]
-"""The rung above the one of this name, where it can be asked."""
+
+class Rungs(Protocol):
+    """What a page needs to know of the ladder."""
+
+    @property
+    def routine_notes(self) -> frozenset[str]:
+        """Notes that stand on every receipt, and so are left to the page that explains an answer."""
+        ...
+
+    def better(self, tier_name: str) -> BetterView | None:
+        """The rung above, where it can be asked."""
+        ...
 
 
 class LivePage:
     """One page that watches an answer. It reads every update from the first and sends those not yet seen."""
 
     def __init__(
-        self, renderer: Renderer, *, query_id: str, question: str, now: datetime, better: Better
+        self, renderer: Renderer, *, query_id: str, question: str, now: datetime, rungs: Rungs
     ) -> None:
         self._renderer = renderer
         self._query_id = query_id
         self._question = question
         self._now = now
-        self._better = better
+        self._rungs = rungs
         self._text = ""
         self._held = ""
         self._passages: tuple[Passage, ...] = ()
@@ -146,8 +157,8 @@ class LivePage:
             query_id=update.query_id,
             question=self._question,
             state="done",
-            receipt=receipt_view(update.receipt),
-            better=self._better(update.receipt.tier),
+            receipt=receipt_view(update.receipt, without=self._rungs.routine_notes),
+            better=self._rungs.better(update.receipt.tier),
         )
 
     def _problem(self, update: ProblemUpdate) -> list[tuple[str, str]]:

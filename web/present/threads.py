@@ -19,7 +19,7 @@ from web.present.answers import (
     route_view,
     tier_label,
 )
-from web.present.live import Better
+from web.present.live import Rungs
 from web.present.problems import problem_view
 from web.present.views import (
     BetterView,
@@ -37,25 +37,34 @@ from web.present.views import (
 _STATES: dict[str, TurnState] = {"running": "running", "failed": "failed"}
 
 
-def better_of(services: Services) -> Better:
-    """Finds the rung above another, with the most it may cost; nothing where it cannot be asked."""
+class LadderOf:
+    """The ladder of an installation, as pages need it."""
 
-    def find(tier_name: str) -> BetterView | None:
-        tier = services.asks.answerer.better_tier(tier_name)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @property
+    def routine_notes(self) -> frozenset[str]:
+        """What stands on every receipt while the top rung is not set up."""
+        note = self._services.asks.answerer.ladder.top.baseline_note
+        return frozenset((note,)) if note else frozenset()
+
+    def better(self, tier_name: str) -> BetterView | None:
+        """The rung above, with the most it may cost; nothing where it cannot be asked."""
+        tier = self._services.asks.answerer.better_tier(tier_name)
         if tier is None or tier.unavailable is not None:
             return None
-        plan = services.usage.plan
+        plan = self._services.usage.plan
         return BetterView(tier.label, format_money(highest_price(plan, [tier.at_most()]), plan.currency))
-
-    return find
 
 
 def conversation_view(found: ConversationSummary, now: datetime) -> ConversationView:
     return ConversationView(found.title, f"/threads/{found.id}", found.questions, when(found.updated_at, now))
 
 
-def turn_view(trail: Trail, better: Better, now: datetime) -> TurnView:
+def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, all_notes: bool = False) -> TurnView:
     """A stored question with its answer, its results and its receipt."""
+    without = frozenset[str]() if all_notes else rungs.routine_notes
     asked = trail.asked
     if asked.state == "running":
         asked_at = when(asked.created_at, now)
@@ -75,8 +84,8 @@ def turn_view(trail: Trail, better: Better, now: datetime) -> TurnView:
         else None,
         withheld=answer.text if answer and asked.withheld else None,
         route=_final_route(trail),
-        receipt=receipt_view(asked.receipt) if asked.receipt else None,
-        better=better(asked.receipt.tier) if asked.receipt else None,
+        receipt=receipt_view(asked.receipt, without) if asked.receipt else None,
+        better=rungs.better(asked.receipt.tier) if asked.receipt else None,
         results=results_of(trail.passages, asked.question, now, query_id=asked.query_id, citations=citations),
         took_ms=round(trail.timings_ms["search"]) if "search" in trail.timings_ms else None,
         problem=problem_view(asked.problem.code, asked.problem.message) if asked.problem else None,
