@@ -199,7 +199,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _envelope(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         number = len(self.server_of_tests.requests)
-        return {"id": f"chatcmpl-fake-{number}", "object": kind, "created": 1_700_000_000, "model": body["model"]}
+        return {
+            "id": f"chatcmpl-fake-{number}",
+            "object": kind,
+            "created": 1_700_000_000,
+            "model": body["model"],
+        }
 
     def _event(self, data: dict[str, Any]) -> None:
         self._chunk(f"data: {json.dumps(data)}\n\n".encode())
