@@ -9,6 +9,7 @@ MAX_CHARACTERS = 240
 
 _WORD = re.compile(r"\w+")
 _SPACE = re.compile(r"\s+")
+_CELLS = re.compile(r"(?:\s*\|)+\s*")
 _NO_SPACES_BETWEEN_WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _ENDINGS = ("ings", "ing", "ies", "es", "ed", "s")
 _MIN_STEM = 3
@@ -46,9 +47,9 @@ def make_snippet(text: str, query: str, *, max_characters: int = MAX_CHARACTERS)
     """The stretch of `text` that holds most different words of `query`, cut at words, one line, plain text.
 
     Words match without regard to case, accents and common English endings. The little words of a question
-    count only where it has no others. Nothing in the result is markup: escape it like any text.
+    count only where it has no others. Cells of a table are set apart by a dot. Nothing in the result is markup: escape it like any text.
     """
-    line = _SPACE.sub(" ", text).strip()
+    line = _SPACE.sub(" ", _CELLS.sub(" · ", text)).strip(" ·")
     matches = _matches(line, _stems(query))
     start, end = _window(line, matches, max_characters)
     before, after = "… " if start > 0 else "", " …" if end < len(line) else ""

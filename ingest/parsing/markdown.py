@@ -79,7 +79,7 @@ class _Writer:
             self._end_paragraph()
         elif line.lstrip().startswith("|"):
             if not _TABLE_RULE.match(line):
-                self._paragraph.append(_TABLE_PADDING.sub(" ", line))
+                self._paragraph.append(_TABLE_PADDING.sub(" ", line).strip(" |"))
         else:
             self._paragraph.append(line)
 
@@ -92,7 +92,7 @@ class _Writer:
             self._code.append(line)
 
     def _may_be_heading(self) -> bool:
-        return len(self._paragraph) == 1 and not self._paragraph[0].startswith(("|", "- "))
+        return len(self._paragraph) == 1 and not self._paragraph[0].startswith("- ") and " | " not in self._paragraph[0]
 
     def _end_paragraph(self) -> None:
         self._builder.block(clean_inline("\n".join(self._paragraph)))

@@ -81,3 +81,9 @@ def test_any_text_gives_a_snippet_within_its_size(text: str, query: str) -> None
 def test_a_word_that_stands_in_the_text_is_always_shown(words: list[str], query: str) -> None:
     if set(words) & set(query.split()):
         assert marked(" ".join(words), query)
+
+
+def test_cells_of_a_table_are_set_apart_by_a_dot() -> None:
+    snippet = make_snippet("| Warranty | |\n| Brook 4 | 36 months |", "Brook 4")
+    assert snippet.text == "Warranty · Brook 4 · 36 months"
+    assert [snippet.text[mark.start : mark.end] for mark in snippet.highlights] == ["Brook", "4"]

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from retrieval.search import SearchResult
-from retrieval.snippet import make_snippet
+from retrieval.snippet import Snippet, highlights
 from web.api.shapes import PROBLEMS, SearchIn, SearchOut, passage_out
 from web.auth import SignedIn
 from web.deps import Given
@@ -20,7 +20,5 @@ def search(body: SearchIn, caller: SignedIn, services: Given) -> SearchOut:
 
 def search_out(found: SearchResult, limit: int) -> SearchOut:
     """The first passages of a result, whole, with the words of the query marked."""
-    marked = [
-        (p, make_snippet(p.text, found.query, max_characters=len(p.text))) for p in found.passages[:limit]
-    ]
+    marked = [(p, Snippet(p.text, highlights(p.text, found.query))) for p in found.passages[:limit]]
     return SearchOut(passages=[passage_out(*pair) for pair in marked], took_ms=round(found.took_ms, 1))
