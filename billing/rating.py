@@ -57,7 +57,8 @@ def baseline_of(plan: Plan, attempts: Sequence[Work], baseline: Work) -> tuple[i
     """What the premium rung charges for this question, and how that is known.
 
     Observed where the baseline's rung did answer: then it is that answer's own price, so that nothing is
-    saved and nothing lost. Otherwise it is modelled from the quantities of `baseline`.
+    saved and nothing lost. Otherwise it is modelled from the quantities of `baseline`. A question that got no
+    answer has a baseline of nothing: no saving is claimed for it.
 
     Raises:
         ConfigurationError: `unpriced_tier`.
@@ -65,4 +66,6 @@ def baseline_of(plan: Plan, attempts: Sequence[Work], baseline: Work) -> tuple[i
     for work in attempts:
         if work.tier == baseline.tier and work.outcome == "answered":
             return full_price_of(plan, work), "observed"
+    if not any(work.outcome == "answered" for work in attempts):
+        return 0, "modelled"
     return full_price_of(plan, baseline), "modelled"

