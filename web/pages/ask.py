@@ -67,6 +67,7 @@ def events(
         question=asked.question,
         now=services.clock(),
         rungs=LadderOf(services),
+        asker=caller.name,
     )
     updates = follow(services.asks, caller, query_id)
     return kit.streams.response(page.events(updates, after=last_event_id(last_event)))

@@ -57,13 +57,13 @@ def thread(
     conversation = services.history.conversation(caller, conversation_id)
     now, rungs = services.clock(), LadderOf(services)
     turns = tuple(
-        turn_view(services.history.trail(caller, asked.query_id), rungs, now)
+        turn_view(services.history.trail(caller, asked.query_id), rungs, now, asker=caller.name)
         for asked in conversation.questions
     )
     form = box_view(
         filters, source_names(services), path=f"/threads/{conversation_id}", conversation_id=conversation_id
     )
-    return show.page(ThreadPage(frame=frame_for(request, conversation.title), form=form, turns=turns))
+    return show.page(ThreadPage(frame=frame_for(request, conversation.title, "ask"), form=form, turns=turns))
 
 
 @pages.get("/queries/{query_id}/why")
@@ -73,7 +73,7 @@ def why(request: Request, query_id: str, caller: SignedIn, services: Given, show
     return show.page(
         WhyPage(
             frame=frame_for(request, "Why this answer?"),
-            turn=turn_view(trail, LadderOf(services), now, all_notes=True),
+            turn=turn_view(trail, LadderOf(services), now, asker=caller.name, all_notes=True),
             thread_href=f"/threads/{trail.asked.conversation_id}#q-{query_id}",
             stages=stages_of(trail),
             attempts=attempt_rows(trail.asked),

@@ -166,10 +166,10 @@ def person_name(author: str | None) -> str | None:
     return name or author
 
 
-def authors_of(passages: Sequence[Passage], most: int = 2) -> tuple[str, ...]:
-    """Who wrote the closest documents: whom to ask when nothing was found."""
+def authors_of(passages: Sequence[Passage], *, asker: str, most: int = 2) -> tuple[str, ...]:
+    """Who wrote the closest documents: whom to ask when nothing was found, but not the asker."""
     names = (person_name(passage.author) for passage in passages[:4])
-    return tuple(dict.fromkeys(name for name in names if name))[:most]
+    return tuple(dict.fromkeys(name for name in names if name and name != asker))[:most]
 
 
 def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> RouteView:

@@ -53,13 +53,14 @@ class LivePage:
     """One page that watches an answer. It reads every update from the first and sends those not yet seen."""
 
     def __init__(
-        self, renderer: Renderer, *, query_id: str, question: str, now: datetime, rungs: Rungs
+        self, renderer: Renderer, *, query_id: str, question: str, now: datetime, rungs: Rungs, asker: str
     ) -> None:
         self._renderer = renderer
         self._query_id = query_id
         self._question = question
         self._now = now
         self._rungs = rungs
+        self._asker = asker
         self._text = ""
         self._held = ""
         self._passages: tuple[Passage, ...] = ()
@@ -145,7 +146,11 @@ class LivePage:
 
     def _answer(self, update: AnswerUpdate) -> list[tuple[str, str]]:
         view = answer_view(
-            update.query_id, update.text, update.citations, update.abstained, authors_of(self._passages)
+            update.query_id,
+            update.text,
+            update.citations,
+            update.abstained,
+            authors_of(self._passages, asker=self._asker),
         )
         events = [("answer", self._renderer.html(AnswerEvent(answer=view))), self._results(update.citations)]
         if self._route is not None and update.tier == self._route.tier:

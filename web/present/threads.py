@@ -62,7 +62,7 @@ def conversation_view(found: ConversationSummary, now: datetime) -> Conversation
     return ConversationView(found.title, f"/threads/{found.id}", found.questions, when(found.updated_at, now))
 
 
-def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, all_notes: bool = False) -> TurnView:
+def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str, all_notes: bool = False) -> TurnView:
     """A stored question with its answer, its results and its receipt."""
     without = frozenset[str]() if all_notes else rungs.routine_notes
     asked = trail.asked
@@ -78,7 +78,7 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, all_notes: bool = Fa
         conversation_id=asked.conversation_id,
         asked=when(asked.created_at, now),
         answer=answer_view(
-            asked.query_id, answer.text, citations, answer.abstained, authors_of(trail.passages)
+            asked.query_id, answer.text, citations, answer.abstained, authors_of(trail.passages, asker=asker)
         )
         if answer
         else None,

@@ -136,6 +136,8 @@
     if (error) error.textContent = "";
     var question = form.querySelector("[data-question]");
     if (question) question.value = "";
+    // On a phone the keyboard would cover the answer.
+    if (question && window.matchMedia("(pointer: coarse)").matches) question.blur();
     var turns = document.querySelectorAll("[data-turn]");
     if (turns.length > 1) turns[turns.length - 1].scrollIntoView({ block: "start" });
   });
