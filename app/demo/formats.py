@@ -62,6 +62,8 @@ def _pdf_block(pdf: "FPDF", block: Block, number: int) -> None:
     match block.kind:
         case "heading":
             pdf.ln(2)
+            # A bookmark, so that a reader of the file finds its headings.
+            pdf.start_section(_latin(plain(block.text)), level=max(0, block.level - 1), strict=False)
             _pdf_text(pdf, block.text, "B", _PDF_HEADING_POINTS[block.level])
         case "table":
             pdf.set_font("Helvetica", size=9)

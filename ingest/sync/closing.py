@@ -57,6 +57,8 @@ class Closing:
         if missing:
             problem = _missing(missing)
         message = describe(counts, problem)
+        # What a run calls complete also outlives a power cut.
+        self._index.flush()
         state: Literal["complete", "incomplete"] = "incomplete" if problem else "complete"
         self._runs.finish(self._claim, state, message, counts)
         self._runs.forget_old(self._claim.source.id)

@@ -3,16 +3,19 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from app.cli.demo import prepare
 from app.core.config import PROJECT_DIR, Settings
 from app.migrations import upgrade
 from app.wiring import House
 from tests.e2e.browsing import served, violations
+from tests.fakes.openai_server import MODEL, OpenAiServer, Reply
 from web.application import create_app
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(420)]
 OpenPage = Callable[..., "Page"]
 ANA, TOM, MEI = (f"{name}@quillmark.example" for name in ("ana.ferreira", "tom.okafor", "mei.lindqvist"))
 LEAVE = "How many weeks of parental leave do employees in Spain get?"
+PICTURED = "How do I report a security incident?"
+"""What the picture in the README shows."""
 
 
 class Demo:
@@ -115,6 +120,38 @@ def test_who_may_not_read_a_document_finds_it_nowhere(
         assert passage.title not in page.content()
 
 
+def test_the_premium_model_streams_word_by_word_and_cites(demo: Demo, open_page: OpenPage) -> None:
+    answer = "London allows 170 pounds a night [1]. Lisbon allows 140 euros a night [1]."
+    with OpenAiServer() as provider:
+        provider.script(Reply(answer, pause_seconds=0.15))
+        settings = Settings(
+            _env_file=None,
+            data_dir=demo.house.settings.data_dir,
+            premium_model=MODEL,
+            premium_base_url=provider.base_url,
+            premium_api_key=SecretStr("none"),
+            premium_input_price=Decimal("1.25"),
+            premium_output_price=Decimal("10"),
+        )
+        house = House(settings)
+        with served(create_app(house.services)) as url:
+            page = open_page()
+            Demo(house, url).enter(page, TOM)
+            page.get_by_role("textbox").first.fill("Compare the hotel limits in London and Lisbon per night.")
+            page.keyboard.press("Enter")
+            words = page.locator(".words")
+            page.locator(".words", has_text="London allows").wait_for()
+            early = words.inner_text()
+            page.locator(".words", has_text="Lisbon allows").wait_for()
+            assert len(early) < len(words.inner_text())
+            page.locator(".receipt-line").wait_for()
+            assert page.locator(".route svg").get_attribute("aria-label") == "Rung 2 of 2"
+            assert page.get_by_role("link", name="Source 1").count() == 2
+            assert "Lisbon allows 140 euros a night." in page.locator("[data-answer-text]").inner_text()
+        house.close()
+        assert "passage" in provider.requests[0].prompt.lower()
+
+
 def test_everything_works_without_a_script(demo: Demo, open_page: OpenPage) -> None:
     page = open_page(java_script_enabled=False)
     demo.enter(page, TOM)
@@ -162,7 +199,7 @@ def test_every_page_is_accessible_fits_its_width_and_has_its_picture_taken(
     admin = admin or people.add("admin@quillmark.example", name="Rung admin", is_admin=True)
     demo.enter(page, admin.email)
     look("home")
-    ask(page, LEAVE)
+    ask(page, PICTURED)
     look("ask")
     ask(page, "Compare the hotel limits in Lisbon and London and say which is higher.")
     look("abstained")
