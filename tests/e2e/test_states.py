@@ -167,6 +167,16 @@ def test_the_colours_can_be_chosen_and_are_remembered(open_page: OpenPage, enter
     assert page.evaluate(paper) == light
 
 
+def test_an_answer_is_copied_with_its_numbers_in_brackets(open_page: OpenPage, enter: Enter) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    enter(page, TOM)
+    ask(page)
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "Each parent takes 16 weeks of parental leave, fully paid. [1]"
+
+
 def test_a_citation_lights_up_its_passage_and_opens_it_marked(open_page: OpenPage, enter: Enter) -> None:
     page = open_page()
     enter(page, TOM)

@@ -98,7 +98,14 @@
   function copy(button) {
     var text = button.closest("[data-turn]").querySelector("[data-answer-text]");
     if (!text) return;
-    navigator.clipboard.writeText(text.innerText.trim()).then(
+    var plain = Array.prototype.map.call(text.querySelectorAll("p:not(.aside)"), function (paragraph) {
+      var copied = paragraph.cloneNode(true);
+      copied.querySelectorAll(".cite").forEach(function (cite) {
+        cite.replaceWith(" [" + cite.textContent.trim() + "]");
+      });
+      return copied.textContent.trim();
+    });
+    navigator.clipboard.writeText(plain.join("\n\n")).then(
       function () { say(button, "Copied"); },
       function () { say(button, "The browser refused to copy"); }
     );
