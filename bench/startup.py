@@ -24,9 +24,7 @@ def run(data: Path | None, as_json: bool) -> None:
     import_seconds = _median_seconds([sys.executable, "-c", "import app.main"])
     print(f"python -c pass              {bare:6.2f} s (median of 7)")
     print(f"python -m app --help        {help_seconds:6.2f} s, target 0.6")
-    print(
-        f"import app.main             {import_seconds:6.2f} s, loads of {', '.join(_HEAVY)}: {_heavy_modules()}"
-    )
+    print(f"import app.main             {import_seconds:6.2f} s; heavy modules it loads: {_heavy_modules()}")
     first, second = _demo_starts()
     print(f"make demo's start, first    {first:6.1f} s (installed; writes and indexes the demo company)")
     print(f"make demo's start, second   {second:6.1f} s, target 15")

@@ -47,7 +47,8 @@ def make_snippet(text: str, query: str, *, max_characters: int = MAX_CHARACTERS)
     """The stretch of `text` that holds most different words of `query`, cut at words, one line, plain text.
 
     Words match without regard to case, accents and common English endings. The little words of a question
-    count only where it has no others. Cells of a table are set apart by a dot. Nothing in the result is markup: escape it like any text.
+    count only where it has no others. Cells of a table are set apart by a dot. Nothing in the result is
+    markup: escape it like any text.
     """
     line = _SPACE.sub(" ", _CELLS.sub(" · ", text)).strip(" ·")
     matches = _matches(line, _stems(query))

@@ -7,7 +7,6 @@ The browser, the API, the command line and Slack all call `Answerer`; the course
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
@@ -18,9 +17,10 @@ from retrieval.passage import Passage, SearchFilters
 from retrieval.search import validate_question
 from routing.difficulty import Difficulty, stage1, stage2
 from routing.flow import Finder, Flow, Parts
+from routing.history.access import MayRead
+from routing.history.records import Records
 from routing.policy import Policy, Room
 from routing.question import Asking, AskRequest, standalone_question
-from routing.records import Records
 from routing.tier import AUTO, Ladder, Tier, Turn
 from routing.updates import RouteUpdate, Update
 
@@ -29,12 +29,6 @@ LONGEST_REASON = 2_000
 
 _INTERRUPTED_AFTER_SECONDS = 900.0
 _NO_FILTERS = SearchFilters()
-
-
-class MayRead(Protocol):
-    """Whether a caller may read a document now; false for one that is gone."""
-
-    def __call__(self, caller: Caller, document_id: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from retrieval.passage import SearchFilters
 from retrieval.search import SearchResult
 from routing.citation import SpanCitation, closest
 from routing.difficulty import stage1, stage2, stage3
+from routing.history.records import Outcome, Records
 from routing.policy import Decision, Policy, Room
 from routing.question import Asking
-from routing.records import Outcome, Records
 from routing.tier import AUTO, Ladder, Tier, TierAnswer, TierAttempt, TierRequest
 from routing.updates import (
     AnswerUpdate,

@@ -37,7 +37,7 @@ class ReaderSettings(_Strict):
 class ChatSettings(_Strict):
     """Settings of a rung that asks a chat model. Reference prices are for the modelled baseline alone."""
 
-    prompt: str = Field(min_length=1, description="File in routing/prompts, without its ending.")
+    prompt: str = Field(min_length=1, description="File in routing/llm/prompts, without its ending.")
     passages: int = Field(ge=1, le=50)
     max_input_tokens: int = Field(ge=500)
     max_output_tokens: int = Field(ge=50)

@@ -95,7 +95,7 @@ def test_help_loads_neither_torch_nor_litellm_nor_the_database() -> None:
 def test_importing_the_web_app_loads_neither_torch_nor_litellm() -> None:
     code = (
         "import sys, app.main\n"
-        "heavy={'torch','litellm','openai','transformers','sentence_transformers','qdrant_edge','dbos'} & set(sys.modules)\n"
+        "heavy={'torch','litellm','openai','transformers','qdrant_edge','dbos'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     found = subprocess.run(

@@ -92,7 +92,8 @@ class _Writer:
             self._code.append(line)
 
     def _may_be_heading(self) -> bool:
-        return len(self._paragraph) == 1 and not self._paragraph[0].startswith("- ") and " | " not in self._paragraph[0]
+        only = self._paragraph[0] if len(self._paragraph) == 1 else ""
+        return bool(only) and not only.startswith("- ") and " | " not in only
 
     def _end_paragraph(self) -> None:
         self._builder.block(clean_inline("\n".join(self._paragraph)))

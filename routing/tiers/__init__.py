@@ -36,8 +36,8 @@ def _build(spec: TierSpec, settings: Settings, embedder: Embedder, currency: str
 
 def _chat(spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str) -> Tier:
     from routing.llm import ChatModel
-    from routing.model_prices import find_prices
-    from routing.prompt import load_prompt
+    from routing.llm.prices import find_prices
+    from routing.llm.prompt import load_prompt
     from routing.tiers.premium import ChatBackend, ChatTier
 
     load_prompt(chat.prompt)

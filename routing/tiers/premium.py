@@ -9,8 +9,8 @@ from app.core.errors import ProviderError
 from app.core.usage import Outcome, Work
 from routing.citation import check_citations
 from routing.llm import ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
-from routing.model_prices import ModelPrices
-from routing.prompt import NOT_FOUND, BuiltPrompt, build_prompt
+from routing.llm.prices import ModelPrices
+from routing.llm.prompt import NOT_FOUND, BuiltPrompt, build_prompt
 from routing.text.words import content_words, coverage
 from routing.tier import ChatSettings, Signals, TierAnswer, TierAttempt, TierDelta, TierOutput, TierRequest
 from routing.tiers.reader import NOTHING_FOUND

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError, InputError
-from routing.model_prices import ModelPrices, find_prices
+from routing.llm.prices import ModelPrices, find_prices
 from routing.tier import LADDER_FILE, load_specs
 from routing.tiers import build_ladder
 from tests.fakes.embedder import HashEmbedder

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import ProviderError
-from routing.llm import _litellm
+from routing.llm.chat import _litellm
 from routing.tier import Tier, TierAnswer, TierAttempt, TierDelta, TierLimits, TierOutput
 from routing.tiers import build_ladder
 from routing.tiers.premium import UNSUPPORTED

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import ConfigurationError
-from routing.prompt import build_prompt, load_prompt
+from routing.llm.prompt import build_prompt, load_prompt
 from routing.tier import TierRequest, Turn
 from tests.routing.world import passage, request
 

@@ -23,9 +23,10 @@ from ingest.sources import Sources
 from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index.protocol import Point
 from retrieval.search import Searcher
-from routing.answer import Answerer, MayRead
+from routing.answer import Answerer
 from routing.citation import cite
 from routing.history import History
+from routing.history.access import MayRead
 from routing.runner import AskRunner
 from routing.text.sentences import Span
 from routing.tier import Ladder, Signals, TierAnswer, TierDelta, TierOutput, TierRequest

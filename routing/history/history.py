@@ -17,8 +17,8 @@ from app.core.errors import NotFoundError
 from app.core.identity import Caller
 from app.core.usage import Receipt
 from retrieval.passage import Passage
-from routing import stored
-from routing.answer import MayRead
+from routing.history import stored
+from routing.history.access import MayRead
 from routing.tables import (
     AttemptRow,
     CitationRow,

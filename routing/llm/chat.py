@@ -16,7 +16,7 @@ import structlog
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError, ProviderError
-from routing.prompt import ChatMessage
+from routing.llm.prompt import ChatMessage
 
 _log = structlog.get_logger()
 

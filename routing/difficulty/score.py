@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from retrieval.passage import Passage
-from routing.features import (
+from routing.difficulty.features import (
     AnswerFeatures,
     PassageFeatures,
     QuestionFeatures,

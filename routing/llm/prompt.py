@@ -1,6 +1,6 @@
 """Builds what a chat model is sent: versioned prompt files, passages fenced and labelled as data.
 
-A prompt is `routing/prompts/<id>.md` with the parts `# system` and `# user`; a changed prompt is a new file,
+A prompt is `prompts/<id>.md` with the parts `# system` and `# user`; a changed prompt is a new file,
 since each answer stores the id that spoke.
 """
 

@@ -1,0 +1,8 @@
+"""Difficulty: the probability that the cheap rung's answer would be wrong, at three stages.
+
+`features` says what is looked at, `score` turns it into a probability with its reasons.
+"""
+
+from routing.difficulty.score import Difficulty, stage1, stage2, stage3
+
+__all__ = ["Difficulty", "stage1", "stage2", "stage3"]
