@@ -6,23 +6,25 @@ A test reads every template and fails on a variable that its dataclass does not 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from web.present.record_views import (
+    DocumentView,
+    FailureGroupView,
+    ReceiptRowView,
+    RunView,
+    SourceView,
+    TierUseView,
+)
 from web.present.views import (
     AnswerView,
     ConversationView,
-    DocumentView,
-    FailureGroupView,
     Frame,
     PassageView,
     Piece,
     ProblemView,
-    ReceiptRowView,
     ResultView,
     RouteView,
-    RunView,
     SearchFormView,
-    SourceView,
     StageView,
-    TierUseView,
     TurnView,
 )
 

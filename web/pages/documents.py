@@ -11,7 +11,8 @@ from web.deps import Given, Show
 from web.present.answers import person_name
 from web.present.documents import HeadingAt, blocks_of, original_link
 from web.present.frame import frame_for
-from web.present.views import DocumentView, when
+from web.present.record_views import DocumentView
+from web.present.views import when
 
 pages = APIRouter(include_in_schema=False)
 

@@ -16,7 +16,8 @@ from web.deps import Given, Services, Show
 from web.present.answers import tier_height, tier_label
 from web.present.frame import frame_for
 from web.present.months import month_after, month_before, month_name, this_month
-from web.present.views import ReceiptRowView, TierUseView, when
+from web.present.record_views import ReceiptRowView, TierUseView
+from web.present.views import when
 
 pages = APIRouter(include_in_schema=False)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urlsplit
 
-from web.present.views import DocumentBlock, Piece
+from web.present.record_views import DocumentBlock
+from web.present.views import Piece
 
 _GAP = re.compile(r"\n[^\S\n]*\n\s*")
 

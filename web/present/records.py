@@ -6,7 +6,8 @@ from datetime import datetime
 from ingest.sources import Run, Source
 from ingest.sync import FailureNote
 from web.deps import Services
-from web.present.views import FailureGroupView, FailureView, RunView, SourceView, Tone, when
+from web.present.record_views import FailureGroupView, FailureView, RunView, SourceView
+from web.present.views import Tone, when
 
 _SHOWN_FAILURES = 50
 

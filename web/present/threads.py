@@ -21,11 +21,11 @@ from web.present.answers import (
 )
 from web.present.live import Rungs
 from web.present.problems import problem_view
+from web.present.record_views import ReceiptRowView
 from web.present.views import (
     BetterView,
     ConversationView,
     PassageView,
-    ReceiptRowView,
     RouteView,
     StageView,
     TurnState,
