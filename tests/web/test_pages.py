@@ -225,6 +225,18 @@ def test_sources_are_for_admins_and_group_failures_with_what_to_do(tom: TestClie
     assert ana.get("/sources/none").status_code == 404
 
 
+def test_a_source_with_an_odd_name_keeps_its_page_and_its_command(ana: TestClient, house: House) -> None:
+    from ingest.tables import SourceRow
+    from tests.web.house import SOURCE_ID
+
+    with house.database.write() as session:
+        session.get_one(SourceRow, SOURCE_ID).name = "what? #1; rm"
+    listed = ana.get("/sources").text
+    assert 'href="/sources/what%3F%20%231%3B%20rm"' in listed
+    page = ana.get("/sources/what%3F%20%231%3B%20rm").text
+    assert "source sync &#39;what? #1; rm&#39;" in page
+
+
 def test_pages_that_are_not_there_say_so(tom: TestClient) -> None:
     response = tom.get("/nowhere")
     assert response.status_code == 404 and "There is nothing at this address" in response.text

@@ -57,6 +57,7 @@ class DocumentView:
 class SourceView:
     name: str
     href: str
+    sync_command: str
     kind: str
     location: str
     state: str

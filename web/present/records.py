@@ -1,7 +1,9 @@
 """Sources and their runs as the pages show them."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 from ingest.sources import Run, Source
 from ingest.sync import FailureNote
@@ -44,7 +46,8 @@ def source_view(source: Source, now: datetime) -> SourceView:
     run = source.last_run
     return SourceView(
         name=source.name,
-        href=f"/sources/{source.name}",
+        href=f"/sources/{quote(source.name, safe='')}",
+        sync_command=f"python -m app source sync {shlex.quote(source.name)}",
         kind=source.kind,
         location=str(source.settings.get("path", "")),
         state=run_words(run) if run else "never read",
