@@ -1,6 +1,6 @@
-"""`python -m app`: the one entry. See `app.cli`."""
+"""`python -m app`: the one entry. See `app.cli.application`."""
 
-from app.cli import run
+from app.cli.application import run
 
 if __name__ == "__main__":
     run()

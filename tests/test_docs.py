@@ -48,7 +48,7 @@ def _commands(command: object, prefix: tuple[str, ...] = ()) -> set[tuple[str, .
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_a_page_names_exists(page: Path) -> None:
-    from app.cli import app
+    from app.cli.application import app
 
     known = _commands(get_command(app))
     for line in re.findall(r"python -m app ([^\n`]*)", page.read_text()):
@@ -81,7 +81,7 @@ def test_make_help_lists_every_target() -> None:
 def test_help_loads_neither_torch_nor_litellm_nor_the_database() -> None:
     code = (
         "import sys; sys.argv=['app','--help']\n"
-        "from app.cli import run\n"
+        "from app.cli.application import run\n"
         "try: run()\nexcept SystemExit: pass\n"
         "heavy={'torch','litellm','sqlalchemy','fastapi','qdrant_edge','dbos','numpy'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
@@ -105,7 +105,7 @@ def test_importing_the_web_app_loads_neither_torch_nor_litellm() -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    from app.cli import app
+    from app.cli.application import app
 
     def silent(command: object, path: str) -> list[str]:
         own = [] if getattr(command, "help", None) else [path]

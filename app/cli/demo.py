@@ -52,6 +52,7 @@ def prepare(it: "House") -> None:
                 name=person.name,
                 groups=person.groups,
                 team=person.team,
+                is_admin=person.admin,
                 about=person.sees,
             )
     if SOURCE_NAME not in {source.name for source in it.sources.list()}:

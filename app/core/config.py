@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     log_json: bool = Field(False, description="One JSON object a line instead of text.")
 
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         None,
         description="PostgreSQL, as postgresql://user:password@host/name; the default is a SQLite file.",
     )
@@ -89,13 +89,20 @@ class Settings(BaseSettings):
 
     @property
     def database_address(self) -> str:
-        """The SQLAlchemy address of the database, with the driver this project uses."""
+        """The SQLAlchemy address of the database, with the driver this project uses.
+
+        Raises:
+            ConfigurationError: `unknown_database` for anything but PostgreSQL.
+        """
         if self.database_url is None:
             return f"sqlite:///{self.data_dir / 'rung.db'}"
-        for prefix in ("postgresql://", "postgres://"):
-            if self.database_url.startswith(prefix):
-                return "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
-        return self.database_url
+        scheme, _, rest = self.database_url.get_secret_value().partition("://")
+        if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ConfigurationError(
+                "RUNG_DATABASE_URL must begin with postgresql://; without it, Rung uses SQLite.",
+                code="unknown_database",
+            )
+        return f"postgresql+psycopg://{rest}"
 
     @property
     def base_url(self) -> str:

@@ -45,7 +45,8 @@ class DemoPerson(BaseModel):
     """One person of the demo company.
 
     `sign_in` marks the three that the first page offers; `sees` says in one line what they can find.
-    `groups` are names without prefix, as they stand after `group:` in an access file.
+    `groups` are names without prefix, as they stand after `group:` in an access file. `admin` may see sources
+    and the whole usage, and no more documents than anybody.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class DemoPerson(BaseModel):
     office: str
     team: str
     groups: tuple[str, ...] = ()
+    admin: bool = False
     sign_in: bool = False
     sees: str = ""
 

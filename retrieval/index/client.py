@@ -49,6 +49,7 @@ class EngineClient:
         self._free: list[socket.socket] = []
         self._lock = threading.Lock()
         self._owner = os.getpid()
+        self._closed = False
 
     def call(self, operation: str, **fields: object) -> Any:
         """The engine's answer to one operation.
@@ -68,7 +69,7 @@ class EngineClient:
                 raise self._unavailable(f"no answer within {self._timeout_seconds:g} seconds") from error
             except OSError as error:  # the engine died, or stopped between two calls
                 connection.close()
-                self.close()
+                self._drop()
                 problem = error
                 continue
             except BaseException:
@@ -79,7 +80,14 @@ class EngineClient:
         raise self._unavailable(f"it died {_ATTEMPTS} times during {operation} ({problem})") from problem
 
     def close(self) -> None:
-        """Drops the connections; the engine ends by itself once nobody is connected."""
+        """Drops the connections; the engine ends by itself once nobody is connected.
+
+        A call that is under way in another thread drops its own when it ends.
+        """
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         with self._lock:
             free, self._free = self._free, []
         for connection in free:
@@ -95,7 +103,7 @@ class EngineClient:
 
     def _give(self, connection: socket.socket) -> None:
         with self._lock:
-            if len(self._free) < _MAX_IDLE_CONNECTIONS:
+            if not self._closed and len(self._free) < _MAX_IDLE_CONNECTIONS:
                 self._free.append(connection)
                 return
         connection.close()

@@ -87,8 +87,9 @@ class ReaderTier:
 
 
 def _sentence(citation: SpanCitation) -> str:
-    """The quote on one line, with its mark."""
-    return f"{' '.join(citation.quote.split())} [{citation.n}]"
+    """The quote on one line, the cells of a table row set apart by a dot, with its mark."""
+    line = re.sub(r"\s*\|\s*", " · ", " ".join(citation.quote.split()))
+    return f"{line} [{citation.n}]"
 
 
 def _choose(question: str, ranked: Sequence[Scored]) -> list[Scored]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import app
+from app.cli.application import app
 from app.core.config import get_settings
 from app.core.errors import ConflictError, InputError, NotFoundError
 

@@ -2,7 +2,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from app.core.config import PROJECT_DIR, Settings, get_settings
 from app.core.errors import ConfigurationError
@@ -93,7 +93,8 @@ def test_every_bad_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("prefix", ["postgresql://", "postgres://", "postgresql+psycopg://"])
 def test_each_spelling_of_postgresql_gets_our_driver(settings: Settings, prefix: str) -> None:
-    settings.database_url = f"{prefix}rung:secret@db/rung"
+    settings.database_url = SecretStr(f"{prefix}rung:secret@db/rung")
+    assert "secret" not in repr(settings)
     assert settings.database_address == "postgresql+psycopg://rung:secret@db/rung"
 
 
@@ -123,3 +124,13 @@ def test_an_error_does_not_show_the_value(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_address_for_links_loses_its_last_slash(settings: Settings) -> None:
     settings.public_url = "https://search.example.com/"
     assert settings.base_url == "https://search.example.com"
+
+
+@pytest.mark.parametrize("address", ["mysql://db/rung", "sqlite:///somewhere.db", "rung.db"])
+def test_a_database_that_is_not_supported_is_refused_without_repeating_it(
+    settings: Settings, address: str
+) -> None:
+    settings.database_url = SecretStr(address)
+    with pytest.raises(ConfigurationError) as refused:
+        _ = settings.database_address
+    assert refused.value.code == "unknown_database" and address not in refused.value.message

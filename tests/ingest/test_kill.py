@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
 from app.core.config import PROJECT_DIR, Settings
@@ -31,7 +32,8 @@ def write_documents(root: Path) -> None:
 
 
 def prepare(data_dir: Path, root: Path, database_url: str | None = None) -> Settings:
-    settings = Settings(_env_file=None, data_dir=data_dir, database_url=database_url)
+    secret = SecretStr(database_url) if database_url else None
+    settings = Settings(_env_file=None, data_dir=data_dir, database_url=secret)
     database = Database(settings.database_address)
     SQLModel.metadata.create_all(database.engine)
     with database.write() as session:
@@ -53,7 +55,7 @@ def prepare(data_dir: Path, root: Path, database_url: str | None = None) -> Sett
 def start(what: str, settings: Settings, seconds: float) -> subprocess.Popen[str]:
     environment = dict(os.environ)
     if settings.database_url is not None:
-        environment["RUNG_DATABASE_URL"] = settings.database_url
+        environment["RUNG_DATABASE_URL"] = settings.database_url.get_secret_value()
     return subprocess.Popen(
         [sys.executable, "-m", "tests.ingest.sync_process", what, str(settings.data_dir), str(seconds)],
         stdout=subprocess.PIPE,

@@ -1,9 +1,13 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 
 from routing.text.words import content_words
 from routing.tier import ReaderSettings, TierAnswer, TierDelta
 from routing.tiers.reader import NOTHING_FOUND, ReaderTier
-from routing.tiers.selection import candidates, kinds_asked, score
+from routing.tiers.selection import candidates, kinds_asked, newness, score
 from tests.fakes.embedder import HashEmbedder
 from tests.routing.world import LEAVE, TRAVEL, passage, request
 
@@ -126,3 +130,26 @@ def test_the_kind_of_thing_asked_for_is_seen() -> None:
     assert kinds_asked("How many days?") == {"number"}
     assert kinds_asked("When and where was it?") == {"date", "name"}
     assert kinds_asked("Is it allowed?") == set()
+
+
+def test_newer_documents_count_more_and_undated_ones_not_at_all() -> None:
+    old, new = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    assert newness([old, None, new]) == [0.0, 0.0, 1.0]
+    assert newness([new, new]) == [0.0, 0.0]
+    assert newness([]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "chosen"),
+    [("How long is the warranty?", "36 months"), ("How long was the warranty in 2024?", "24 months")],
+)
+def test_of_two_like_sentences_the_newer_speaks_unless_the_past_is_asked_for(
+    question: str, chosen: str
+) -> None:
+    passages = [
+        replace(passage("The warranty is 24 months."), updated_at=datetime(2024, 1, 1, tzinfo=UTC)),
+        replace(passage("The warranty is 36 months."), updated_at=datetime(2026, 1, 1, tzinfo=UTC)),
+    ]
+    pool = candidates(passages, 10)
+    best = score(question, pool, np.ones(len(pool), dtype=np.float32))[0]
+    assert chosen in best.candidate.text
