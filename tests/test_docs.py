@@ -34,6 +34,7 @@ def test_every_setting_a_page_names_exists(page: Path) -> None:
         "RUNG_TEST_CHROMIUM",
         "RUNG_TEST_QDRANT_URL",
         "RUNG_WRITE_DOC_IMAGES",
+        "RUNG_SCREENSHOT_DIR",
     }
     named = set(re.findall(r"RUNG_[A-Z][A-Z_]+[A-Z]", page.read_text())) - tests_only
     assert named <= {f"RUNG_{name.upper()}" for name in Settings.model_fields}
