@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Add sources, sync them, see how they are.")
 
+EXIT_WITH_FAILURES = 3
+EXIT_INCOMPLETE = 4
+
 Name = Annotated[str, typer.Argument(help="The source's name.")]
 
 
@@ -68,7 +71,10 @@ def sync(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Read a source: index what is new or changed, remove what is gone."""
+    """Read a source: index what is new or changed, remove what is gone.
+
+    Exit code 0: complete. 3: complete, with failures that are listed. 4: incomplete, with the reason.
+    """
     from app.wiring import house
 
     with house() as it:
@@ -88,8 +94,12 @@ def sync(
         )
     if json:
         print_json(summary)
-        return
-    print_summary(summary)
+    else:
+        print_summary(summary)
+    if summary.state == "incomplete":
+        raise typer.Exit(EXIT_INCOMPLETE)
+    if summary.counts.failed:
+        raise typer.Exit(EXIT_WITH_FAILURES)
 
 
 @app.command()

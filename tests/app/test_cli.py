@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.application import app
+from app.cli.sources import EXIT_INCOMPLETE, EXIT_WITH_FAILURES
 from app.core.config import get_settings
 from app.core.errors import ConflictError, InputError, NotFoundError
 
@@ -36,10 +37,9 @@ def run(home: Path) -> Iterator[Run]:
     patch.setenv("COLUMNS", "200")
     get_settings.cache_clear()
 
-    def run(*words: str, fails: bool = False, **options: Any) -> Result:
+    def run(*words: str, fails: bool = False, code: int = 0, **options: Any) -> Result:
         result = CliRunner().invoke(app, list(words), **options)
-        if not fails:
-            assert result.exception is None, result.output
+        assert fails or result.exit_code == code, result.output
         return result
 
     yield run
@@ -54,7 +54,7 @@ def handbook(run: Run, home: Path) -> str:
     run("user", "add", "tom@example.com")
     path = str(home / "documents")
     run("source", "add", "folder", "--name", "handbook", "--path", path, "--access", "everyone")
-    return run("source", "sync", "handbook").output
+    return run("source", "sync", "handbook", code=EXIT_WITH_FAILURES).output
 
 
 def asked(run: Run, question: str, email: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_a_sync_says_what_it_did_and_names_each_failure(handbook: str) -> None:
 
 
 def test_a_second_sync_embeds_nothing_and_says_so(run: Run, handbook: str) -> None:
-    again = json.loads(run("source", "sync", "handbook", "--json").output)
+    again = json.loads(run("source", "sync", "handbook", "--json", code=EXIT_WITH_FAILURES).output)
     assert again["counts"]["chunks_embedded"] == 0
     assert "nothing embedded" in again["message"]
 
@@ -182,6 +182,23 @@ def test_a_source_is_removed_with_all_it_held(run: Run, home: Path) -> None:
     assert "other" in run("source", "list").output and "omplete" in run("source", "runs", "other").output
     run("source", "remove", "other", input="y\n")
     assert "canteen" not in run("search", "When does the canteen open?").output
+
+
+def test_a_source_that_lists_nothing_any_more_is_incomplete_and_keeps_what_it_held(
+    run: Run, home: Path
+) -> None:
+    page = home / "emptied" / "page.md"
+    page.parent.mkdir()
+    page.write_text("# Lift\n\nThe lift is repaired on Thursdays.\n")
+    path = str(page.parent)
+    run("source", "add", "folder", "--name", "emptied", "--path", path, "--access", "everyone")
+    run("source", "sync", "emptied")
+    page.unlink()
+    output = run("source", "sync", "emptied", code=EXIT_INCOMPLETE).output
+    assert "ncomplete" in output
+    assert "Thursdays" in run("search", "lift repair").output
+    run("source", "sync", "emptied", "--allow-empty")
+    assert "Thursdays" not in run("search", "lift repair").output
 
 
 @pytest.mark.parametrize("name", ["nothing-there", "../up"])
