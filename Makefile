@@ -19,6 +19,7 @@ install: .venv/installed node_modules/installed ## Set up .venv and the web asse
 	@touch $@
 
 node_modules/installed: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Rung needs Node's npm for its web assets; install Node.js 20 or newer." >&2; exit 1; }
 	@echo "Installing the locked web assets into node_modules"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

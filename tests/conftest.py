@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -82,7 +82,7 @@ def make_postgres(postgres_address: str) -> Iterator[Callable[[], Database]]:
 @pytest.fixture
 def postgres_database(shared_postgres: Database) -> Database:
     """A PostgreSQL database with every table and nothing in them. Making one anew takes half a second."""
-    tables = ", ".join(f'"{name}"' for name in metadata().tables)
+    tables = ", ".join(f'"{name}"' for name in inspect(shared_postgres.engine).get_table_names())
     with shared_postgres.write() as session:
         # The ledger refuses to be emptied; as a replica its guards are asleep, for this transaction only.
         session.connection().execute(text("SET LOCAL session_replication_role = replica"))

@@ -27,7 +27,9 @@ def parse_pdf(content: bytes) -> ParsedDocument:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD or "assword" in str(error):
             raise ParseError("encrypted", "It needs a password; save a copy without one.") from error
-        raise ParseError("damaged", f"Not a readable PDF, perhaps cut off; put a whole copy in its place. {error}") from error
+        raise ParseError(
+            "damaged", f"Not a readable PDF, perhaps cut off; put a whole copy in its place. {error}"
+        ) from error
     try:
         return _read(pdf)
     except pypdfium2.PdfiumError as error:
