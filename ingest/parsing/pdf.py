@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:(Z)|([+-])(\d{2})'?(\d{2})?)?")
 _HYPHEN_AT_LINE_END = "\ufffe"
+_ITEM = re.compile(r"(?:[-•*–]|\d+[.)]|[A-Za-z][.)])\s")
 
 
 def parse_pdf(content: bytes) -> ParsedDocument:
@@ -84,15 +85,34 @@ def _write_page(builder: TextBuilder, text: str, marks: list[tuple[int, str]]) -
     """Writes a page, with each bookmark whose words make up a line of it as a heading."""
     waiting = list(marks)
     paragraph: list[str] = []
+    width = max(map(len, text.split("\n")))
     for line in text.split("\n"):
         position = next((n for n, (_, title) in enumerate(waiting) if one_line(line) == title), None)
         if position is None:
             paragraph.append(line)
             continue
-        builder.block("\n".join(paragraph))
+        builder.block(_unwrap(paragraph, width))
         paragraph.clear()
         builder.heading(*waiting.pop(position))
-    builder.block("\n".join(paragraph))
+    builder.block(_unwrap(paragraph, width))
+
+
+def _unwrap(lines: list[str], width: int) -> str:
+    """Joins lines that were broken only because the page ended there; rows of a table and lists stay apart.
+
+    Args:
+        width: the longest line of the page, in characters.
+    """
+    joined: list[str] = []
+    last = ""
+    for line in lines:
+        goes_on = bool(last) and not last.endswith((".", ":", "!", "?", ";")) and not _ITEM.match(line)
+        if goes_on and ((line[:1].islower() and len(last) >= 0.5 * width) or len(last) >= 0.88 * width):
+            joined[-1] += f" {line}"
+        else:
+            joined.append(line)
+        last = line
+    return "\n".join(joined)
 
 
 def _moment(text: str | None) -> datetime | None:
