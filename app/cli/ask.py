@@ -162,6 +162,7 @@ def _required(question: str | None) -> str:
 def _show(updates: "Iterator[Update]") -> None:
     from routing import updates as u
 
+    shown = ""
     for update in updates:
         match update:
             case u.RouteUpdate():
@@ -169,10 +170,15 @@ def _show(updates: "Iterator[Update]") -> None:
                 console.print(f"[dim]{update.tier}, difficulty {update.difficulty:.2f}: {reasons}[/dim]")
             case u.DeltaUpdate():
                 console.print(update.text, end="", markup=False, soft_wrap=True)
+                shown += update.text
             case u.EscalationUpdate():
                 console.print(f"\n[dim]{_plain(update.reason)}; asking {update.to_tier}…[/dim]")
+                shown = ""
             case u.AnswerUpdate():
-                console.print(f"\n\n[bold]{_plain(update.text)}[/bold]\n", soft_wrap=True)
+                # What was streamed stands there already, unless its citations were checked and changed.
+                console.print(
+                    "\n" if shown == update.text else f"\n\n{_plain(update.text)}\n", soft_wrap=True
+                )
                 _show_citations(update.citations)
             case u.ReceiptUpdate():
                 _show_receipt(update)
@@ -195,7 +201,10 @@ def _show_receipt(update: "ReceiptUpdate") -> None:
 
     receipt = update.receipt
     price, baseline = (format_money(n, receipt.currency) for n in (receipt.price_nano, receipt.baseline_nano))
-    console.print(f"{receipt.tier}: {price}; premium would have cost {baseline} ({receipt.baseline_method})")
+    saved = (
+        f"; premium would have cost {baseline} ({receipt.baseline_method})" if receipt.saved_nano > 0 else ""
+    )
+    console.print(f"{receipt.tier}: {price}{saved}")
     for note in receipt.notes:
         console.print(f"  {note}", markup=False)
 
