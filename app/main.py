@@ -1,5 +1,6 @@
 """The web server: builds the app from the settings and runs it with uvicorn."""
 
+import socket
 import threading
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.core.config import Settings, get_settings
+from app.core.errors import ConfigurationError
 from app.core.logs import configure_logging
 from app.wiring import House
 from web.application import create_app
@@ -17,34 +19,56 @@ def make_app() -> FastAPI:
     return create_app(House(get_settings()).services)
 
 
+def listen(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say.
+
+    Raises:
+        ConfigurationError: `address_in_use`, where another program does, or the address is not ours.
+    """
+    found = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((settings.host, settings.port))
+    except OSError as error:
+        found.close()
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
+            "Choose another with --port or RUNG_PORT.",
+            code="address_in_use",
+        ) from error
+    return found
+
+
 def serve(
-    settings: Settings, *, house: House | None = None, when_ready: Callable[[], None] | None = None
+    settings: Settings,
+    *,
+    house: House | None = None,
+    listener: socket.socket | None = None,
+    when_ready: Callable[[], None] | None = None,
 ) -> None:
     """Runs the web server until it is told to stop.
 
     Args:
         house: the installation, where the caller has built it already.
+        listener: from `listen`, where the caller wanted to know early that the port is free.
         when_ready: called once the server accepts connections.
+
+    Raises:
+        ConfigurationError: `address_in_use`.
     """
     configure_logging(settings)
+    listener = listener or listen(settings)
     it = house or House(settings)
-    it.tidy_up()
-    app = create_app(it.services)
-    # The weights load beside the first page, not before it; a question that comes earlier waits for them.
-    threading.Thread(target=it.embedder.warm_up, name="warm-up", daemon=True).start()
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    server = _Server(config, when_ready)
     try:
-        server.run()
+        it.tidy_up()
+        app = create_app(it.services)
+        # The weights load beside the first page, not before it; a question that comes earlier waits.
+        threading.Thread(target=it.embedder.warm_up, name="warm-up", daemon=True).start()
+        config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=10)
+        _Server(config, when_ready).run(sockets=[listener])
     finally:
         it.close()
+        listener.close()
 
 
 class _Server(uvicorn.Server):
@@ -54,7 +78,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._when_ready = when_ready
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
         if self.started and self._when_ready:
             self._when_ready()

@@ -53,6 +53,7 @@ class House:
 
         database = Database(self.settings.database_address)
         self._closing.callback(database.close)
+        database.ping()
         require_current(database)
         return database
 
@@ -214,20 +215,16 @@ class House:
 
     def health(self) -> "tuple[HealthCheck, ...]":
         """Whether the database and the index answer."""
-        return (self._health("database", self.directory.list), self._health("index", self.index.stats))
+        return (self._health("database", self.database.ping), self._health("index", self.index.stats))
 
     @staticmethod
     def _health(name: str, look: Callable[[], object]) -> "HealthCheck":
-        from sqlalchemy.exc import SQLAlchemyError
-
         from web.deps import HealthCheck
 
         try:
             look()
         except RungError as error:
             return HealthCheck(name, ok=False, detail=error.message)
-        except SQLAlchemyError as error:
-            return HealthCheck(name, ok=False, detail=type(error).__name__)
         return HealthCheck(name, ok=True)
 
     def _suggestions(self) -> tuple[str, ...]:

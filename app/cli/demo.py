@@ -21,6 +21,7 @@ def demo(
 ) -> None:
     """Index the demo company, start the app and print sign-ins for three people."""
     from app.core.config import get_settings
+    from app.main import listen
     from app.main import serve as serve_web
     from app.migrations import upgrade
     from app.wiring import House
@@ -28,11 +29,12 @@ def demo(
     settings = get_settings()
     if port is not None:
         settings = settings.model_copy(update={"port": port})
+    listener = listen(settings) if serve else None
     it = House(settings)
     upgrade(it.database)
     prepare(it)
-    if serve:
-        serve_web(settings, house=it, when_ready=lambda: _welcome(it))
+    if listener is not None:
+        serve_web(settings, house=it, listener=listener, when_ready=lambda: _welcome(it))
     else:
         it.close()
 

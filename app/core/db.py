@@ -24,7 +24,10 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
+
+from app.core.errors import UnavailableError
 
 _BUSY_TIMEOUT_MS = 30_000
 
@@ -70,14 +73,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one state of the database; what it would change is not kept."""
+        """A session that sees one state of the database; what it would change is not kept.
+
+        Raises:
+            UnavailableError: `database_unavailable`, when the database does not answer.
+        """
         # PostgreSQL's default lets every statement see what was committed in the meantime.
         engine = (
             self.engine
             if self.is_sqlite
             else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
-        with Session(engine, expire_on_commit=False) as session:
+        with _plain_errors(), Session(engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -85,15 +92,16 @@ class Database:
         """A session whose changes are committed together at the end, or not at all when anything raises.
 
         Raises:
+            UnavailableError: `database_unavailable`, when the database does not answer.
             RuntimeError: on SQLite, when this thread is inside a write already; it would wait for itself.
         """
         if not self.is_sqlite:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with _plain_errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
             return
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("this thread is inside a write already; join its session, or end it first")
-        with self._write_lock, self.engine.connect() as connection:
+        with self._write_lock, _plain_errors(), self.engine.connect() as connection:
             self._writing_thread = threading.get_ident()
             try:
                 immediate = connection.execution_options(rung_begin="IMMEDIATE")
@@ -101,6 +109,11 @@ class Database:
                     yield session
             finally:
                 self._writing_thread = None
+
+    def ping(self) -> None:
+        """Raises UnavailableError `database_unavailable` when the database does not answer."""
+        with self.read() as session:
+            session.connection().exec_driver_sql("SELECT 1")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -116,6 +129,19 @@ class Database:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Says in words that the database cannot be reached, is locked, or has no room left."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise UnavailableError(
+            f"The database does not answer: {reason}. Check that it runs, has room, and RUNG_DATABASE_URL.",
+            code="database_unavailable",
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

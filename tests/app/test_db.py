@@ -12,6 +12,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select,
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from app.core.db import Database, UtcDateTime
+from app.core.errors import UnavailableError
 
 METADATA = MetaData()
 COUNTER = Table("counter", METADATA, Column("name", String, primary_key=True), Column("value", Integer))
@@ -192,3 +193,14 @@ def test_a_folder_for_the_database_is_made(tmp_path: Path) -> None:
     with database.read() as session:
         assert session.connection().execute(text("SELECT 1")).scalar() == 1
     database.close()
+
+
+def test_a_database_that_does_not_answer_says_so_in_words() -> None:
+    database = Database("postgresql+psycopg://nobody:secret@127.0.0.1:1/none")
+    with pytest.raises(UnavailableError) as unread:
+        database.ping()
+    with pytest.raises(UnavailableError) as unwritten, database.write() as session:
+        session.connection()
+    database.close()
+    for refused in (unread, unwritten):
+        assert refused.value.code == "database_unavailable" and "secret" not in refused.value.message
