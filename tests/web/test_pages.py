@@ -38,6 +38,7 @@ def test_a_question_without_a_script_waits_and_lands_in_its_thread(tom: TestClie
     assert f'href="/documents/{LEAVE_ID}?from=' in page.text
     assert "This answer" in page.text and "0.10 ct" in page.text
     assert "Why this answer?" in page.text
+    assert re.search(r"difficulty <span[^>]*>\d+ %</span> · \w", page.text)
 
 
 def test_a_follow_up_continues_the_thread_and_filters_stay(tom: TestClient) -> None:

@@ -174,7 +174,7 @@ def authors_of(passages: Sequence[Passage], *, asker: str, most: int = 2) -> tup
 
 def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> RouteView:
     height, rungs = tier_height(tier)
-    percent = round((difficulty or 0) * 100)
+    percent = None if difficulty is None else round(difficulty * 100)
     return RouteView(tier_label(tier), height, rungs, percent, tuple(reasons))
 
 

@@ -119,12 +119,12 @@ class AnswerView:
 
 @dataclass(frozen=True, slots=True)
 class RouteView:
-    """The rung: `height` of `rungs` steps are filled."""
+    """The rung: `height` of `rungs` steps are filled. Difficulty is nothing where it was not judged."""
 
     tier: str
     height: int
     rungs: int
-    difficulty_percent: int
+    difficulty_percent: int | None
     reasons: tuple[str, ...]
 
 
