@@ -39,6 +39,8 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # It will hold documents and questions: other users of this machine have no business there.
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._closing = ExitStack()
 
     def close(self) -> None:

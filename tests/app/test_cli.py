@@ -67,6 +67,10 @@ def test_a_sync_says_what_it_did_and_names_each_failure(handbook: str) -> None:
     assert "broken.txt" in handbook and "invalid_encoding" in handbook
 
 
+def test_nobody_else_on_the_machine_can_look_into_the_data(handbook: str, home: Path) -> None:
+    assert (home / "data").stat().st_mode & 0o077 == 0
+
+
 def test_a_second_sync_embeds_nothing_and_says_so(run: Run, handbook: str) -> None:
     again = json.loads(run("source", "sync", "handbook", "--json", code=EXIT_WITH_FAILURES).output)
     assert again["counts"]["chunks_embedded"] == 0
