@@ -45,6 +45,10 @@ def _database(house: "House") -> Finding:
 def _index(house: "House") -> Finding:
     stats = house.index.stats()
     where = house.settings.qdrant_url or "embedded"
+    expected = sum(source.chunks for source in house.sources.list())
+    if stats.points < expected:
+        lost = f"it holds {stats.points} of {expected} chunks"
+        return Finding("index", "wrong", f"{lost}; read each source again: source sync NAME --again")
     size = "" if stats.disk_bytes is None else f", {stats.disk_bytes / 1e6:.0f} MB"
     return Finding("index", "ok", f"{stats.points} chunks{size} ({where})")
 

@@ -1,6 +1,7 @@
 """`demo`: the invented company, indexed and served, with one-click sign-ins."""
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +42,7 @@ def demo(
 
 def prepare(it: "House") -> None:
     """Writes the demo's documents, adds its people and syncs its source. Done again, it changes nothing."""
-    from app.cli.sources import print_summary, sync_with_progress
+    from app.cli.sources import print_summary, with_progress
     from app.demo.company import SOURCE_NAME, build_documents, load_people
 
     folder = it.settings.data_dir / "demo" / "documents"
@@ -59,7 +60,7 @@ def prepare(it: "House") -> None:
             )
     if SOURCE_NAME not in {source.name for source in it.sources.list()}:
         it.sources.add("folder", SOURCE_NAME, {"path": str(folder)}, frozenset())
-    print_summary(sync_with_progress(it.sync, SOURCE_NAME))
+    print_summary(with_progress(SOURCE_NAME, partial(it.sync.run, SOURCE_NAME)))
 
 
 def _welcome(it: "House") -> None:

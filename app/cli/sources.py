@@ -1,5 +1,7 @@
 """`source …`: configured connectors and their sync runs."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,8 @@ import typer
 from app.cli.output import JsonFlag, console, print_json, print_table
 
 if TYPE_CHECKING:
-    from ingest.sync import SyncEngine, SyncProgress, SyncSummary
+    from ingest.sync import SyncProgress, SyncSummary
+    from ingest.sync.engine import ReportProgress
 
 app = typer.Typer(no_args_is_help=True, help="Add sources, sync them, see how they are.")
 
@@ -69,16 +72,22 @@ def sync(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Remove every document if the source lists none.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read every document again; this mends an index that was lost.")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Read a source: index what is new or changed, remove what is gone.
 
     Exit code 0: complete. 3: complete, with failures that are listed. 4: incomplete, with the reason.
     """
+    from app.core.errors import InputError
     from app.wiring import house
 
     with house() as it:
         if background:
+            if again or allow_empty:
+                raise InputError("Use --again and --allow-empty without --background.", code="not_queued")
             from app.worker import enqueue_sync
 
             it.sources.get(name)
@@ -87,11 +96,8 @@ def sync(
                 f"Queued. A worker runs it: python -m app worker; see: python -m app source runs {name}"
             )
             return
-        summary = (
-            it.sync.run(name, allow_empty=allow_empty)
-            if json
-            else sync_with_progress(it.sync, name, allow_empty)
-        )
+        run = partial(it.sync.run, name, allow_empty=allow_empty, again=again)
+        summary = run() if json else with_progress(name, run)
     if json:
         print_json(summary)
     else:
@@ -139,7 +145,8 @@ def print_summary(summary: "SyncSummary") -> None:
         print_table("Failures", ["document", "code", "what to do"], rows)
 
 
-def sync_with_progress(sync: "SyncEngine", name: str, allow_empty: bool = False) -> "SyncSummary":
+def with_progress(name: str, run: "Callable[[ReportProgress], SyncSummary]") -> "SyncSummary":
+    """Runs a sync with a bar that shows how far it is."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -160,4 +167,4 @@ def sync_with_progress(sync: "SyncEngine", name: str, allow_empty: bool = False)
                 chunks=progress.counts.chunks_embedded,
             )
 
-        return sync.run(name, show, allow_empty=allow_empty)
+        return run(show)

@@ -87,6 +87,7 @@ class SyncEngine:
         *,
         workspace_id: str = DEFAULT_WORKSPACE_ID,
         allow_empty: bool = False,
+        again: bool = False,
         stop: threading.Event | None = None,
     ) -> SyncSummary:
         """Syncs a source; a run that died on it is taken up where it was.
@@ -94,6 +95,7 @@ class SyncEngine:
         Args:
             progress: called in this thread after each step.
             allow_empty: take an empty listing at its word and remove everything.
+            again: read every document, also those that are held unchanged; mends an index that was lost.
             stop: when it is set, the run ends after the batch it is at and is left to be resumed.
 
         Raises:
@@ -107,7 +109,7 @@ class SyncEngine:
         try:
             with Heartbeat(lambda: self._runs.beat(claim)) as heartbeat:
                 check = partial(_check, heartbeat, stop)
-                counts, connector = self._work(claim, report, check)
+                counts, connector = self._work(claim, report, check, again)
                 check()
                 closing_run = Closing(self._database, self._index, self._runs, claim)
                 return closing_run.close(connector, counts, allow_empty=allow_empty)
@@ -127,7 +129,9 @@ class SyncEngine:
             self._runs.release(claim)
             raise
 
-    def _work(self, claim: Claim, report: "_Report", check: Callable[[], None]) -> tuple[Counts, Connector]:
+    def _work(
+        self, claim: Claim, report: "_Report", check: Callable[[], None], again: bool
+    ) -> tuple[Counts, Connector]:
         source = claim.source
         context = ReadContext(stored_access(source.default_access), self._settings.max_file_bytes)
         connector = make_connector(source.kind, source.settings, context)
@@ -137,7 +141,7 @@ class SyncEngine:
             memory_bytes=self._settings.parse_memory_bytes,
         )
         try:
-            preparer = Preparer(Holdings(self._database, source), parser, self._embedder)
+            preparer = Preparer(Holdings(self._database, source), parser, self._embedder, again=again)
             store = Store(self._database, self._index, self._runs, claim, preparer.recipe, self._clock)
             report.begin(store.counts)
             changes = connector.pull(claim.checkpoint, preparer.known_revision)

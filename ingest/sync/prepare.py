@@ -74,19 +74,24 @@ Item = NewText | SameText | Gone | Failed | Checkpoint
 class Preparer:
     """Turns changes into items, in order. One bad document is a `Failed` item, never an exception."""
 
-    def __init__(self, holdings: Holdings, parser: Parser, embedder: Embedder) -> None:
+    def __init__(
+        self, holdings: Holdings, parser: Parser, embedder: Embedder, *, again: bool = False
+    ) -> None:
         self._holdings = holdings
         self._parser = parser
         self._embedder = embedder
+        self._again = again
         self.recipe = f"{PIPELINE_VERSION} {embedder.name}"
         self._last: tuple[str, Held | None] | None = None
 
     def known_revision(self, external_id: str) -> str | None:
         """The revision held, unless the document has to be done again anyway."""
         held = self._find(external_id)
-        if held is None or not held.complete or held.recipe != self.recipe:
-            return None
-        return held.revision
+        return held.revision if held is not None and self._stands(held) else None
+
+    def _stands(self, held: Held) -> bool:
+        """Whether what is held was made as it would be made now, and need not be made again."""
+        return held.complete and held.recipe == self.recipe and not self._again
 
     def items(self, changes: Iterable[Change]) -> Iterator[Item]:
         for change in changes:
@@ -118,7 +123,7 @@ class Preparer:
     def _upsert(self, document: SourceDocument) -> Item:
         held = self._find(document.external_id)
         content_hash = _hash(document)
-        if held and held.complete and (held.content_hash, held.recipe) == (content_hash, self.recipe):
+        if held is not None and self._stands(held) and held.content_hash == content_hash:
             return SameText(held, document.revision, document.access, len(document.content))
         try:
             parsed = self._parser.parse(document.file_name, document.media_type, document.content)

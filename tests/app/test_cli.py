@@ -1,6 +1,7 @@
 """The command line from an empty folder to a verified ledger, with the real encoder, engine and parser."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from app.cli.application import app
 from app.cli.sources import EXIT_INCOMPLETE, EXIT_WITH_FAILURES
 from app.core.config import get_settings
 from app.core.errors import ConflictError, InputError, NotFoundError
+from tests.fakes.engines import stop_engine
 
 Run = Callable[..., Result]
 
@@ -130,6 +132,16 @@ def test_the_doctor_finds_every_part(run: Run, handbook: str) -> None:
     assert set(findings) == {"database", "index", "encoder", "ladder", "ledger"}
     assert findings["ladder"]["state"] == "off" and "RUNG_PREMIUM_MODEL" in findings["ladder"]["detail"]
     assert all(findings[part]["state"] == "ok" for part in ("database", "index", "encoder", "ledger"))
+
+
+def test_a_lost_index_is_noticed_and_made_again(run: Run, handbook: str, home: Path) -> None:
+    stop_engine(home / "data")
+    shutil.rmtree(home / "data" / "index")
+    findings = {f["part"]: f for f in json.loads(run("doctor", "--quick", "--json", code=1).output)}
+    assert findings["index"]["state"] == "wrong" and "--again" in findings["index"]["detail"]
+    run("source", "sync", "handbook", "--again", code=EXIT_WITH_FAILURES)
+    run("doctor", "--quick")
+    assert "27 days" in asked(run, "How many days of leave does everybody have?", "tom@example.com")["answer"]
 
 
 def test_a_backup_put_back_answers_as_before(run: Run, handbook: str, home: Path) -> None:
