@@ -37,6 +37,12 @@ class Span:
         return text[self.start : self.end]
 
 
+def is_row(text: str) -> bool:
+    """Whether a sentence is a row of a table, a record or an entry of a log: the next one is about something
+    else."""
+    return _TABLE.search(text) is not None
+
+
 def split_sentences(text: str) -> list[Span]:
     """The sentences of a text in order, without the white space around them."""
     found: list[Span] = []

@@ -10,7 +10,8 @@ import numpy as np
 from app.core.usage import Outcome, Work
 from retrieval.embedder import Embedder
 from routing.citation import SpanCitation, cite
-from routing.text.sentences import Span
+from routing.text.rows import row_in_words
+from routing.text.sentences import Span, is_row
 from routing.text.words import content_words, coverage, names
 from routing.tier import ReaderSettings, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
 from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score
@@ -21,7 +22,7 @@ _ADDS_ABOVE = 0.7
 """A second sentence must score at least this share of the first, and hold words of the question it lacks."""
 
 _ADJOINS_ABOVE = 0.8
-"""One right before or after it need hold none, but score at least this share, where words are lacking."""
+"""In prose, one right before or after it need hold none, but score at least this share, where words lack."""
 
 _ADDS_WORDS = 0.15
 """The share of the question's words that a second sentence must hold beyond the first."""
@@ -87,9 +88,10 @@ class ReaderTier:
 
 
 def _sentence(citation: SpanCitation) -> str:
-    """The quote on one line, the cells of a table row set apart by a dot, with its mark."""
-    line = re.sub(r"\s*\|\s*", " · ", " ".join(citation.quote.split()))
-    return f"{line} [{citation.n}]"
+    """The quote on one line, a row of a table with the names of its columns, with its mark."""
+    passage = citation.passage
+    words = row_in_words(passage.text, citation.start - passage.start, citation.end - passage.start)
+    return f"{words} [{citation.n}]"
 
 
 def _choose(question: str, ranked: Sequence[Scored]) -> list[Scored]:
@@ -100,16 +102,25 @@ def _choose(question: str, ranked: Sequence[Scored]) -> list[Scored]:
     for other in ranked[1:6]:
         if other.score < _ADDS_ABOVE * best.score:
             break
-        if _alike(best, other):
+        if _alike(best, other) or _row_of_something_else(question, best, other):
             continue
         new = len(missing & other.candidate.words) / len(wanted) if wanted else 0.0
-        goes_on = _adjoins(best, other) and other.score >= _ADJOINS_ABOVE * best.score
+        prose = not is_row(best.candidate.text)
+        goes_on = prose and _adjoins(best, other) and other.score >= _ADJOINS_ABOVE * best.score
         if new >= _ADDS_WORDS or (missing and goes_on):
             both = [best, other]
             if other.candidate.passage == best.candidate.passage:
                 both.sort(key=lambda s: s.candidate.order)
             return both
     return [best]
+
+
+def _row_of_something_else(question: str, best: Scored, other: Scored) -> bool:
+    """Another row of the same table, which holds no name of the question that the best row lacks."""
+    if best.candidate.passage != other.candidate.passage or not is_row(best.candidate.text):
+        return False
+    lacking = frozenset(names(question)) - best.candidate.words
+    return is_row(other.candidate.text) and not lacking & other.candidate.words
 
 
 def _adjoins(a: Scored, b: Scored) -> bool:

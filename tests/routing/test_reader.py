@@ -153,3 +153,22 @@ def test_of_two_like_sentences_the_newer_speaks_unless_the_past_is_asked_for(
     pool = candidates(passages, 10)
     best = score(question, pool, np.ones(len(pool), dtype=np.float32))[0]
     assert chosen in best.candidate.text
+
+
+def test_the_next_row_of_a_table_is_not_added_to_the_one_that_answers() -> None:
+    text = "Holidays by office\n\nOffice | Days\nLeeds | 25 days\nPorto | 24 days"
+    *_, answer = ReaderTier("reader", "Reader", SETTINGS, HashEmbedder()).answer(
+        request("How many holiday days do people in Leeds have?", passage(text))
+    )
+    assert isinstance(answer, TierAnswer)
+    assert answer.text == "Office: Leeds; Days: 25 days [1]"
+    assert answer.citations[0].quote == "Leeds | 25 days"
+
+
+def test_two_rows_are_quoted_where_both_are_named() -> None:
+    text = "Holidays by office\n\nOffice | Days\nLeeds | 25 days\nPorto | 24 days\nLille | 23 days"
+    *_, answer = ReaderTier("reader", "Reader", SETTINGS, HashEmbedder()).answer(
+        request("How many days do Leeds and Porto have?", passage(text))
+    )
+    assert isinstance(answer, TierAnswer)
+    assert [c.quote for c in answer.citations] == ["Leeds | 25 days", "Porto | 24 days"]
