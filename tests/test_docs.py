@@ -40,6 +40,15 @@ def test_every_setting_a_page_names_exists(page: Path) -> None:
     assert named <= {f"RUNG_{name.upper()}" for name in Settings.model_fields}
 
 
+def _command_lines(text: str) -> list[str]:
+    """What follows `python -m app` anywhere, and the alias `rung` in code."""
+    found: list[str] = re.findall(r"python -m app ([a-z][^\n`]*)", text)
+    found += re.findall(r"`rung ([a-z][^`]*)`", text)
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
+        found += re.findall(r"^rung ([a-z].*)$", block, re.M)
+    return found
+
+
 def _commands(command: object, prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     children = getattr(command, "commands", None)
     if not children:
@@ -52,9 +61,13 @@ def test_every_command_a_page_names_exists(page: Path) -> None:
     from app.cli.application import app
 
     known = _commands(get_command(app))
-    for line in re.findall(r"python -m app ([^\n`]*)", page.read_text()):
-        words = [word for word in line.split() if re.fullmatch(r"[a-z]+", word)]
-        assert any(tuple(words[:n]) in known for n in (1, 2) if words[:n]), line
+    groups = {path[0] for path in known if len(path) == 2}
+    for line in _command_lines(page.read_text()):
+        words = re.match(r"[a-z]+(?: [a-z]+)?", line)
+        assert words is not None, line
+        path = tuple(words[0].split())
+        # In a group the second word is a command too; elsewhere it is an argument.
+        assert (path if path[0] in groups else path[:1]) in known, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
