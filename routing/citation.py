@@ -109,8 +109,14 @@ def _claim(text: str, mark: re.Match[str]) -> str:
     return best
 
 
+def _telling(claim: str) -> frozenset[str]:
+    """The words by which a claim can be recognised: a lone letter or digit only where it has no others."""
+    found = frozenset(content_words(claim))
+    return frozenset(w for w in found if len(w) > 1 or not w.isascii()) or found or frozenset(words(claim))
+
+
 def _support(claim: str, passage: Passage) -> Span | None:
-    wanted = frozenset(content_words(claim)) or frozenset(words(claim))
+    wanted = _telling(claim)
     best, best_score = None, 0.0
     for span in split_sentences(passage.text):
         offered = frozenset(content_words(span.of(passage.text)))

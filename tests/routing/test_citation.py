@@ -69,3 +69,14 @@ def test_every_quote_stands_exactly_where_its_offsets_say(texts: list[str], star
 
 def test_earlier_answers_lose_their_marks() -> None:
     assert without_marks("You have 28 days [1][2]. Really [3, 4].") == "You have 28 days. Really."
+
+
+def test_a_lone_digit_in_common_is_no_support() -> None:
+    source = passage("Brook 4 firmware 4.2.0\n\nWeir N1 launch on 17 November 2026")
+    moved = check_citations("The launch moved to 2 February 2027. [1]", [source])
+    assert [citation.quote for citation in moved.citations] == ["Weir N1 launch on 17 November 2026"]
+    assert check_citations("Parking costs 2 euros. [1]", [source]).dropped == 1
+
+
+def test_a_lone_digit_is_support_where_the_claim_is_nothing_else() -> None:
+    assert check_citations("4 [1]", [passage("Four wheels, or 4 in digits.")]).dropped == 0
