@@ -195,7 +195,13 @@ class Flow:
 
     def _request(self) -> TierRequest:
         asking = self._asking
-        return TierRequest(asking.request.question, asking.standalone, self._outcome.passages, asking.history)
+        return TierRequest(
+            asking.request.question,
+            asking.standalone,
+            self._outcome.passages,
+            caller=asking.caller,
+            history=asking.history,
+        )
 
     def _judge(self, answer: TierAnswer, tier: Tier, room: Room) -> Decision:
         ladder, asking, passages = self._parts.ladder, self._asking, self._outcome.passages

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.core.errors import ConfigurationError, InputError
+from app.core.identity import Caller
 from app.core.usage import Work
 from retrieval.passage import Passage
 from routing.citation import SpanCitation
@@ -110,11 +111,15 @@ class TierLimits:
 
 @dataclass(frozen=True, slots=True)
 class TierRequest:
-    """What a rung gets to answer. `standalone` is the question with what it refers to, to compare with."""
+    """What a rung gets to answer. `standalone` is the question with what it refers to, to compare with.
+
+    `caller` asks: a rung may answer differently for different people, never with what they may not read.
+    """
 
     question: str
     standalone: str
     passages: tuple[Passage, ...]
+    caller: Caller
     history: tuple[Turn, ...] = ()
     limits: TierLimits = TierLimits()
 
@@ -140,11 +145,16 @@ class Signals:
 
     score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
     coverage: share of the question's words in the answer. names: the same of what it names and numbers. kind:
-    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good.
+    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good. answerable:
+    probability that the passages answer at all, by a model trained to tell. mean_logprob, least_logprob: of the
+    answer's tokens, natural logarithms, by the model that wrote it.
     """
 
     score: float | None = None
     margin: float | None = None
+    answerable: float | None = None
+    mean_logprob: float | None = None
+    least_logprob: float | None = None
     coverage: float | None = None
     names: float | None = None
     kind: float | None = None

@@ -164,8 +164,8 @@ def with_premium(settings: Settings, base_url: str) -> Settings:
     )
 
 
-def request(question: str, *passages: Passage) -> TierRequest:
-    return TierRequest(question, question, passages)
+def request(question: str, *passages: Passage, asker: Caller = ANA) -> TierRequest:
+    return TierRequest(question, question, passages, asker)
 
 
 def answer_of(updates: Sequence[Update]) -> AnswerUpdate:
