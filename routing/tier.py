@@ -145,9 +145,9 @@ class Signals:
 
     score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
     coverage: share of the question's words in the answer. names: the same of what it names and numbers. kind:
-    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good. answerable:
-    probability that the passages answer at all, by a model trained to tell. mean_logprob, least_logprob: of the
-    answer's tokens, natural logarithms, by the model that wrote it.
+    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good.
+    answerable: probability that the passages answer at all, by a model trained to tell. mean_logprob,
+    least_logprob: of the answer's tokens, natural logarithms, by the model that wrote it.
     """
 
     score: float | None = None

@@ -1,7 +1,8 @@
-"""What is said about adapters: plain values, and the seams between the rung that uses them and what manages them.
+"""What is said about adapters: plain values, and the seams between the rung that uses them and what manages
+them.
 
-An adapter has a name and versions. Each version is served under a name of its own (`support.v3`), so that a question
-under way keeps the version it began with.
+An adapter has a name and versions. Each version is served under a name of its own (`support.v3`), so that a
+question under way keeps the version it began with.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ from app.core.identity import Caller
 from retrieval.passage import Passage
 
 VersionState = Literal["candidate", "in_service", "previous", "retired", "failed"]
-"""`candidate`: trained, not published. `in_service`: answers now. `previous`: kept for going back. `retired`: no
-longer used. `failed`: could not be trained or loaded; `problem` says why."""
+"""`candidate`: trained, not published. `in_service`: answers now. `previous`: kept for going back.
+`retired`: no longer used. `failed`: could not be trained or loaded; `problem` says why."""
 
 Scope = Literal["workspace", "team", "source_kind"]
 """What an assignment goes by. A team's comes before a source kind's, that before the workspace's."""
@@ -24,7 +25,8 @@ Scope = Literal["workspace", "team", "source_kind"]
 class Judgement:
     """How a version did on held-out questions, beside the version in service (or the bare base model).
 
-    Scores are means between 0 and 1 over the same questions. `better` is the verdict that publishing asks for.
+    Scores are means between 0 and 1 over the same questions. `better` is the verdict that publishing asks
+    for.
     """
 
     judged_at: datetime
@@ -78,8 +80,8 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Questions of this scope are answered with this adapter. `value` is a team or a source kind; empty for the
-    workspace."""
+    """Questions of this scope are answered with this adapter. `value` is a team or a source kind; empty for
+    the workspace."""
 
     id: str
     scope: Scope
@@ -110,12 +112,13 @@ class AdapterChooser(Protocol):
     """What the local rung asks for each question."""
 
     def choose(self, caller: Caller, passages: Sequence[Passage]) -> AdapterChoice | None:
-        """The adapter that fits; nothing when none does, or none that fits may serve this caller: an adapter made
-        of documents serves only people who may read all of them now."""
+        """The adapter that fits; nothing when none does, or none that fits may serve this caller: an
+        adapter made of documents serves only people who may read all of them now."""
         ...
 
     def restore(self, served_name: str) -> bool:
-        """Called when the server does not know a name it should: loads it again. Says whether it is there now."""
+        """Called when the server does not know a name it should: loads it again. Says whether it is there
+        now."""
         ...
 
 
