@@ -8,10 +8,11 @@ from web import errors
 from web.api import ask as api_ask
 from web.api import health, queries
 from web.api import search as api_search
-from web.api import sources as api_sources
 from web.api import usage as api_usage
+from web.api.admin import sources as api_sources
 from web.deps import Services, Web
-from web.pages import ask, documents, home, sign_in, sources, threads, usage
+from web.pages import ask, documents, home, sign_in, threads, usage
+from web.pages.admin import sources
 from web.render import Renderer
 from web.serving.assets import Assets
 from web.serving.metrics import Measured, Metrics

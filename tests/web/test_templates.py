@@ -64,7 +64,7 @@ def test_every_template_belongs_to_a_context() -> None:
 
 
 def test_only_one_file_knows_the_headers_of_htmx() -> None:
-    folder = Path(contexts.__file__).parent
+    folder = Path(contexts.__file__).parents[1]
     knowing = [
         path.name for path in folder.rglob("*.py") if "hx-" in path.read_text(encoding="utf-8").lower()
     ]

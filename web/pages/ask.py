@@ -16,11 +16,11 @@ from routing.runner import StartedAsk
 from web.auth import SignedIn
 from web.contexts import FeedbackFragment, SearchPage, ThreadFragment, TurnFragment
 from web.deps import Given, Kit, Services, Show
-from web.present.filters import Filters, box_view, filters_in_form
+from web.present.admin.sources import source_names
+from web.present.asking.filters import Filters, box_view, filters_in_form
+from web.present.asking.live import LivePage
+from web.present.asking.threads import LadderOf, running_turn
 from web.present.frame import frame_for
-from web.present.live import LivePage
-from web.present.records import source_names
-from web.present.threads import LadderOf, running_turn
 from web.present.views import TurnView, when
 from web.render import Renderer, asked_from, go_to, wants_fragment
 from web.serving.follow import follow, wait_for

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from web.auth import SignedIn
 from web.contexts import DocumentPage
 from web.deps import Given, Show
-from web.present.answers import person_name
+from web.present.asking.answers import person_name
 from web.present.documents import HeadingAt, blocks_of, original_link
 from web.present.frame import frame_for
 from web.present.record_views import DocumentView

@@ -10,11 +10,11 @@ from app.core.identity import Caller
 from web.auth import SignedIn
 from web.contexts import HomePage, SearchPage
 from web.deps import Given, Services, Show
-from web.present.answers import result_view
-from web.present.filters import Filters, box_view, filters_in_query
+from web.present.admin.sources import source_names, source_view
+from web.present.asking.answers import result_view
+from web.present.asking.filters import Filters, box_view, filters_in_query
+from web.present.asking.threads import conversation_view
 from web.present.frame import frame_for
-from web.present.records import source_names, source_view
-from web.present.threads import conversation_view
 from web.present.views import ResultView
 
 pages = APIRouter(include_in_schema=False)

@@ -8,10 +8,9 @@ from starlette.responses import RedirectResponse, Response
 from web.auth import SignedIn
 from web.contexts import ThreadPage, ThreadsPage, WhyPage
 from web.deps import Given, Show
-from web.present.filters import Filters, box_view, filters_in_query
-from web.present.frame import frame_for
-from web.present.records import source_names
-from web.present.threads import (
+from web.present.admin.sources import source_names
+from web.present.asking.filters import Filters, box_view, filters_in_query
+from web.present.asking.threads import (
     LadderOf,
     attempt_rows,
     conversation_view,
@@ -20,6 +19,7 @@ from web.present.threads import (
     timing_rows,
     turn_view,
 )
+from web.present.frame import frame_for
 
 pages = APIRouter(include_in_schema=False)
 

@@ -13,7 +13,7 @@ from billing.statement import EntryFilter, LedgerEntry, TierUse, UsageSummary
 from web.auth import SignedIn
 from web.contexts import UsagePage
 from web.deps import Given, Services, Show
-from web.present.answers import tier_height, tier_label
+from web.present.asking.answers import tier_height, tier_label
 from web.present.frame import frame_for
 from web.present.months import month_after, month_before, month_name, this_month
 from web.present.record_views import ReceiptRowView, TierUseView

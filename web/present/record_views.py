@@ -1,8 +1,8 @@
-"""Values of documents, sources and usage as their templates show them; those of questions are in `views`."""
+"""Values of documents, receipts and usage as their templates show them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from web.present.views import Piece, Tone, When
+from web.present.views import Piece, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +51,3 @@ class DocumentView:
     blocks: tuple[DocumentBlock, ...]
     has_passage: bool
     characters: int
-
-
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    name: str
-    href: str
-    sync_command: str
-    kind: str
-    location: str
-    state: str
-    tone: Tone
-    documents: int
-    last_run: When | None
-    summary: str
-    access: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FailureView:
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailureGroupView:
-    code: str
-    title: str
-    advice: str
-    items: tuple[FailureView, ...]
-    more: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    started: When | None
-    state: str
-    tone: Tone
-    summary: str
-    counts: tuple[tuple[str, int], ...] = field(default=())

@@ -9,7 +9,7 @@ from billing.rating import highest_price
 from routing.history import AskedQuestion, ConversationSummary, Trail
 from routing.updates import Attempt
 from web.deps import Services
-from web.present.answers import (
+from web.present.asking.answers import (
     answer_view,
     authors_of,
     crumbs,
@@ -19,8 +19,8 @@ from web.present.answers import (
     route_view,
     tier_label,
 )
-from web.present.live import Rungs
-from web.present.problems import problem_view
+from web.present.asking.live import Rungs
+from web.present.asking.problems import problem_view
 from web.present.record_views import ReceiptRowView
 from web.present.views import (
     BetterView,

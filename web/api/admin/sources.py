@@ -9,7 +9,7 @@ from ingest.sources import Run
 from web.api.shapes import PROBLEMS
 from web.auth import Admin
 from web.deps import Given
-from web.present.records import run_words
+from web.present.admin.sources import run_words
 
 api = APIRouter(prefix="/api/v1", tags=["sources"], responses=PROBLEMS)
 

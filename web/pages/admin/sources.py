@@ -6,8 +6,8 @@ from starlette.responses import Response
 from web.auth import Admin
 from web.contexts import SourcePage, SourcesPage
 from web.deps import Given, Show
+from web.present.admin.sources import failure_groups, run_view, source_view
 from web.present.frame import frame_for
-from web.present.records import failure_groups, run_view, source_view
 
 pages = APIRouter(include_in_schema=False)
 

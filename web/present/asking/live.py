@@ -26,8 +26,8 @@ from web.contexts import (
     RestartEvent,
     RouteEvent,
 )
-from web.present.answers import answer_view, authors_of, receipt_view, results_of, route_view
-from web.present.problems import problem_view
+from web.present.asking.answers import answer_view, authors_of, receipt_view, results_of, route_view
+from web.present.asking.problems import problem_view
 from web.present.views import BetterView, Piece, TurnView
 from web.render import Renderer
 from web.serving.stream import ServerEvent

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from ingest.sources import Run, Source
 from ingest.sync import FailureNote
 from web.deps import Services
-from web.present.record_views import FailureGroupView, FailureView, RunView, SourceView
+from web.present.admin.views import FailureGroupView, FailureView, RunView, SourceView
 from web.present.views import Tone, when
 
 _SHOWN_FAILURES = 50

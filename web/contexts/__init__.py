@@ -1,0 +1,60 @@
+"""What each template may use: one frozen dataclass a template, named by its `template`.
+
+A test reads every template and fails on a variable that its dataclass does not have.
+"""
+
+from web.contexts.admin import SourcePage, SourcesPage
+from web.contexts.base import Context, PageContext
+from web.contexts.events import (
+    AnswerEvent,
+    DeltaEvent,
+    FeedbackFragment,
+    Notice,
+    PassagesEvent,
+    ProblemEvent,
+    ReceiptEvent,
+    RestartEvent,
+    RouteEvent,
+    ThreadFragment,
+    TurnFragment,
+)
+from web.contexts.pages import (
+    DocumentPage,
+    ErrorPage,
+    HomePage,
+    LinkPage,
+    SearchPage,
+    SignInPage,
+    ThreadPage,
+    ThreadsPage,
+    UsagePage,
+    WhyPage,
+)
+
+__all__ = [
+    "AnswerEvent",
+    "Context",
+    "DeltaEvent",
+    "DocumentPage",
+    "ErrorPage",
+    "FeedbackFragment",
+    "HomePage",
+    "LinkPage",
+    "Notice",
+    "PageContext",
+    "PassagesEvent",
+    "ProblemEvent",
+    "ReceiptEvent",
+    "RestartEvent",
+    "RouteEvent",
+    "SearchPage",
+    "SignInPage",
+    "SourcePage",
+    "SourcesPage",
+    "ThreadFragment",
+    "ThreadPage",
+    "ThreadsPage",
+    "TurnFragment",
+    "UsagePage",
+    "WhyPage",
+]

@@ -1,0 +1,1 @@
+"""What admins look after, as the pages show it."""

@@ -1,0 +1,1 @@
+"""Questions, their answers and how these came about, as the pages show them."""
