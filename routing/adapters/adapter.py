@@ -5,7 +5,7 @@ An adapter has a name and versions. Each version is served under a name of its o
 question under way keeps the version it began with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -40,7 +40,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class AdapterVersion:
-    """One trained version. `documents` counts the documents its examples were made of."""
+    """One trained version. `documents` counts the documents its examples were made of.
+
+    `access` is nothing for one trained here: it serves who may read all those documents. One that was brought
+    from elsewhere serves the principals that were named when it was added.
+    """
 
     adapter: str
     version: int
@@ -56,6 +60,7 @@ class AdapterVersion:
     created_by: str
     judgement: Judgement | None = None
     problem: str = ""
+    access: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,75 @@ class ServerState:
     base_model: str | None
     loaded: tuple[str, ...]
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEvent:
+    """Something that was done to an adapter; `version` is nothing where it was no single version."""
+
+    at: datetime
+    by: str
+    action: str
+    version: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleFilters:
+    """Which answers become examples. `since` is inclusive, by when the question was asked; `team` is the
+    asker's. `only_everyone` leaves out what was made of any document that not everyone may read."""
+
+    only_everyone: bool = False
+    team: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleCounts:
+    """The examples there are, and whom an adapter made of them could serve.
+
+    `accepted` are answers marked good, `premium` answers of the premium model; together they are `training` and
+    `held_out`. `documents` counts those the training examples were made of, `serves` the people, of `people`,
+    who may read all of them now. `dropped` says how many answers were left out for which reason, in words.
+    """
+
+    accepted: int
+    premium: int
+    training: int
+    held_out: int
+    documents: int
+    serves: int
+    people: int
+    dropped: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How to train. `tokens` is the longest example; longer ones are left out."""
+
+    rank: int = 8
+    epochs: int = 3
+    learning_rate: float = 2e-4
+    batch: int = 8
+    tokens: int = 4096
+    seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long piece of work is: `stage` in words, `done` of `total`, and a note such as the loss."""
+
+    stage: str
+    done: int
+    total: int
+    note: str = ""
+
+
+Report = Callable[[Progress], None]
+
+
+def ignore_progress(_progress: Progress) -> None:
+    """For callers that show none."""
 
 
 class AdapterChooser(Protocol):
