@@ -28,20 +28,20 @@ from routing.reading.variation import gap_questions, near_miss, other_passage, w
 class TrainingSettings:
     """How to train. `passes` are over the real examples; shares are of the answerable ones, drawn for each pass."""
 
-    rank: int = 48
-    alpha: int = 96
-    passes: int = 5
-    learning_rate: float = 1e-3
+    rank: int = 32
+    alpha: int = 64
+    passes: int = 3
+    learning_rate: float = 8e-4
     warm_up: float = 0.06
     weight_decay: float = 0.01
     average: float = 0.995
-    batch: int = 32
-    text_tokens: int = 256
-    other_passages: float = 0.25
-    without_answer: float = 0.12
+    batch: int = 16
+    text_tokens: int = 192
+    other_passages: float = 0.2
+    without_answer: float = 0.1
     near_misses: float = 0.2
-    first_gap_questions: int = 6_000
-    gap_questions: int = 800
+    first_gap_questions: int = 3_000
+    gap_questions: int = 300
     head_weight: float = 0.5
     seed: int = 7
     threads: int = 0
@@ -91,6 +91,11 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if resume and self._checkpoint.is_file():
             self._resume()
+
+    @property
+    def _kind(self) -> dict[str, object]:
+        """The settings that decide what is learned; threads and checkpoints may differ from one start to the next."""
+        return {k: v for k, v in asdict(self._settings).items() if k not in ("threads", "checkpoint_seconds")}
 
     @property
     def _checkpoint(self) -> Path:
@@ -203,7 +208,7 @@ class Trainer:
 
     def _save(self) -> None:
         state = {
-            "settings": asdict(self._settings),
+            "settings": self._kind,
             "step": self._step,
             "learned": {name: value.detach() for name, value in self._learned.items()},
             "average": self._average,
@@ -215,7 +220,7 @@ class Trainer:
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
-        if state["settings"] != asdict(self._settings):
+        if state["settings"] != self._kind:
             raise ConflictError(
                 f"{self._folder} holds a run with other settings ({json.dumps(state['settings'])}). Go on with those, "
                 "or choose another folder.",
