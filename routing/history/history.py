@@ -19,6 +19,7 @@ from app.core.usage import Receipt
 from retrieval.passage import Passage
 from routing.history import stored
 from routing.history.access import MayRead
+from routing.history.tally import Tally, tally
 from routing.tables import (
     AttemptRow,
     CitationRow,
@@ -185,6 +186,11 @@ class History:
             notes=tuple(row.notes),
             timings_ms=dict(row.timings_ms),
         )
+
+    def tally(self, workspace_id: str, since: datetime) -> Tally:
+        """How many questions of everyone in a workspace each rung answered since then; counts alone."""
+        with self._database.read() as session:
+            return tally(session, workspace_id, since)
 
     def updates(self, caller: Caller, query_id: str) -> Iterator[Update]:
         """The updates of a question that has ended, again; its text as one. Raises as `query` does.

@@ -1,10 +1,12 @@
 """Past questions, shown again to the person who asked them, as far as they may still read the documents."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.core.errors import NotFoundError
 from app.core.identity import NOBODY
-from routing.history import WITHHELD
+from routing.history import WITHHELD, Tally
 from routing.question import AskRequest, standalone_question
 from routing.tier import Turn
 from tests.fakes.openai_server import Failure, OpenAiServer
@@ -48,6 +50,17 @@ def test_a_conversation_holds_its_questions_in_order(world: World) -> None:
     found = world.history.conversation(ANA, conversation_id)
     assert [q.question for q in found.questions] == [EASY, "And who do I ask?"]
     assert found.questions[0].query_id == query_id
+
+
+def test_questions_are_counted_by_the_rung_that_answered(world: World) -> None:
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    assert world.history.tally("default", long_ago) == Tally({}, 0, 0)
+    answered = [world.history.query(ANA, ask(world, question)[0]).answer for question in (EASY, HOTEL)]
+    nothing = answer_of(list(world.answerer.ask(BEN, AskRequest("Who painted the ceiling of the chapel?"))))
+    assert nothing.abstained and not any(answer.abstained for answer in answered if answer)
+    assert world.history.tally("default", long_ago) == Tally({"reader": 2}, 1, 0)
+    assert world.history.tally("other", long_ago).asked == 0
+    assert world.history.tally("default", datetime(2999, 1, 1, tzinfo=UTC)).asked == 0
 
 
 def test_what_belongs_to_another_person_does_not_exist(world: World) -> None:
