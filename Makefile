@@ -1,5 +1,5 @@
 # Two commands are enough: `make demo` to see it, `make test` to test it.
-.PHONY: help demo install test check format bench lock clean
+.PHONY: help demo install vllm test check format bench lock clean
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
@@ -24,6 +24,9 @@ node_modules/installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+vllm: ## The real vLLM that tests and `bench local` start, in .vllm: an environment of its own (2 GB)
+	@.ci/install-vllm
+
 test: install ## The whole test suite; browser tests where a Chromium is found
 	@$(PY) -m pytest
 
@@ -40,4 +43,4 @@ lock: ## Resolve pyproject.toml's dependencies again into requirements.lock
 	@.ci/lock
 
 clean: ## Remove what was installed and the local data (asks nothing: it is all made again by make demo)
-	@rm -rf .venv node_modules .rung
+	@rm -rf .venv .vllm node_modules .rung

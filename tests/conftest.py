@@ -18,6 +18,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from app.core.config import Settings
 from app.core.db import Database
 from app.migrations.tables import metadata
+from tests.servers import vllm as vllm_server
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +117,24 @@ def database(request: pytest.FixtureRequest) -> Database:
 def settings(tmp_path: Path) -> Settings:
     """Settings that read no environment file and keep all state in an empty folder."""
     return Settings(_env_file=None, data_dir=tmp_path / "data")
+
+
+_said: set[str] = set()
+"""What has to be said aloud when the tests have ended."""
+
+
+@pytest.fixture(scope="session")
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vllm_server.VllmServer]:
+    """A real vLLM with a tiny model, shared by all tests: unload what you load, under names of your own."""
+    if (why := vllm_server.missing()) is not None:
+        if os.environ.get("RUNG_REQUIRE_VLLM"):
+            raise RuntimeError(why)
+        _said.add(why)
+        pytest.skip(why)
+    with vllm_server.running_vllm(tmp_path_factory.mktemp("vllm")) as server:
+        yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in sorted(_said):
+        terminalreporter.write_line(f"NOT TESTED: {line}", red=True, bold=True)
