@@ -5,7 +5,13 @@ from importlib import import_module
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-TABLE_MODULES = ("app.core.tables", "billing.tables", "ingest.tables", "routing.tables")
+TABLE_MODULES = (
+    "app.core.tables",
+    "billing.tables",
+    "ingest.tables",
+    "routing.adapters.tables",
+    "routing.tables",
+)
 
 
 def metadata() -> MetaData:
