@@ -1,10 +1,14 @@
 """Opening a stored document, as the person who asks."""
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import select
+import sqlalchemy
+from sqlalchemy import Text, cast, func
+from sqlmodel import col, select
 
 from app.core.db import Database
 from app.core.errors import NotFoundError
@@ -12,6 +16,9 @@ from app.core.identity import AccessList, Caller, may_read
 from ingest.parsing import Heading
 from ingest.sync.holdings import stored_access
 from ingest.tables import DocumentRow, SourceRow
+
+_AT_ONCE = 10_000
+"""Both databases take more parameters than this in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,39 @@ class Library:
             and found[1] is not None
             and may_read(stored_access(found[0]), caller.principals)
         )
+
+    def may_read_all(self, caller: Caller, document_ids: Collection[str]) -> bool:
+        """Whether the caller may read every one of these documents now; false where one is gone, and for none
+        at all.
+
+        One query for any number up to thousands: documents are counted by their access list, and each list is
+        looked at once.
+        """
+        wanted = {canonical for d in document_ids if (canonical := _canonical(d)) is not None}
+        if not document_ids or len(wanted) < len(set(document_ids)):
+            return False
+        lists = self._access_lists(caller.workspace_id, wanted)
+        held = sum(count for _, count in lists)
+        return held == len(wanted) and all(may_read(access, caller.principals) for access, _ in lists)
+
+    def _access_lists(self, workspace_id: str, document_ids: set[str]) -> list[tuple[AccessList, int]]:
+        """The different access lists of these documents as they are now, each with how many have it."""
+        ids = sorted(document_ids)
+        access = cast(col(DocumentRow.access), Text)
+        found: list[tuple[AccessList, int]] = []
+        with self._database.read() as session:
+            for start in range(0, len(ids), _AT_ONCE):
+                rows = session.execute(
+                    sqlalchemy.select(access, func.count())
+                    .where(
+                        col(DocumentRow.id).in_(ids[start : start + _AT_ONCE]),
+                        col(DocumentRow.workspace_id) == workspace_id,
+                        col(DocumentRow.indexed_at).is_not(None),
+                    )
+                    .group_by(access)
+                ).all()
+                found += [(stored_access(json.loads(text)), int(count)) for text, count in rows]
+        return found
 
     def _find(self, workspace_id: str, document_id: str) -> tuple[DocumentRow, str] | None:
         if (canonical := _canonical(document_id)) is None:

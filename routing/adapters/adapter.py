@@ -138,9 +138,10 @@ class ExampleFilters:
 class ExampleCounts:
     """The examples there are, and whom an adapter made of them could serve.
 
-    `accepted` are answers marked good, `premium` answers of the premium model; together they are `training` and
-    `held_out`. `documents` counts those the training examples were made of, `serves` the people, of `people`,
-    who may read all of them now. `dropped` says how many answers were left out for which reason, in words.
+    `accepted` are answers marked good, `premium` answers of the premium model; together they are `training`
+    and `held_out`. `documents` counts those the training examples were made of, `serves` the people, of
+    `people`, who may read all of them now. `dropped` says how many answers were left out for which reason, in
+    words.
     """
 
     accepted: int
