@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from retrieval.embedder import Embedder
     from retrieval.index import Index
     from retrieval.search import Searcher
+    from routing.adapters.registry import Adapters
     from routing.answer import Answerer
     from routing.history import History
     from routing.runner import AskRunner
@@ -168,6 +169,12 @@ class House:
         )
 
     @cached_property
+    def adapters(self) -> "Adapters":
+        from routing.adapters.registry import Adapters
+
+        return Adapters()
+
+    @cached_property
     def history(self) -> "History":
         from routing.history import History
 
@@ -197,6 +204,7 @@ class House:
             library=self.library,
             sources=self.sources,
             usage=self.ledger,
+            adapters=self.adapters,
             suggestions=self._suggestions(),
             health=self.health,
         )

@@ -9,18 +9,19 @@ from web.api import ask as api_ask
 from web.api import health, queries
 from web.api import search as api_search
 from web.api import usage as api_usage
+from web.api.admin import models as api_models
 from web.api.admin import sources as api_sources
 from web.deps import Services, Web
 from web.pages import ask, documents, home, sign_in, threads, usage
-from web.pages.admin import sources
+from web.pages.admin import adapters, models, sources
 from web.render import Renderer
 from web.serving.assets import Assets
 from web.serving.metrics import Measured, Metrics
 from web.serving.security import Protection
 from web.serving.stream import Streams
 
-PAGES = (sign_in, home, ask, threads, documents, usage, sources)
-API = (api_search, api_ask, queries, api_sources, api_usage, health)
+PAGES = (sign_in, home, ask, threads, documents, usage, sources, models, adapters)
+API = (api_search, api_ask, queries, api_sources, api_usage, api_models, health)
 
 API_DESCRIPTION = """Search and ask a company's own documents, with the price of every answer.
 

@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from app.core.config import Settings
-from app.core.errors import ForbiddenError, NotSignedInError
+from app.core.errors import ForbiddenError, NotFoundError, NotSignedInError
 from app.core.identity import Caller
 from web.deps import Given, Services
 
@@ -67,8 +67,16 @@ def require_admin(caller: Annotated[Caller, Depends(require_caller)]) -> Caller:
     return caller
 
 
+def require_admin_quietly(caller: Annotated[Caller, Depends(require_caller)]) -> Caller:
+    """Raises NotFoundError for anyone but an admin: the page is not there for others."""
+    if not caller.is_admin:
+        raise NotFoundError("There is nothing at this address.")
+    return caller
+
+
 SignedIn = Annotated[Caller, Depends(require_caller)]
 Admin = Annotated[Caller, Depends(require_admin)]
+QuietAdmin = Annotated[Caller, Depends(require_admin_quietly)]
 
 
 def local_path(path: str | None) -> str:

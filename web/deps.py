@@ -1,9 +1,9 @@
 """What the pages and the API are given: the services of one installation, and how a handler gets at them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ingest.library import Library
     from ingest.sources import Sources
     from retrieval.search import Searcher
+    from routing.adapters.registry import Adapters
     from routing.history import History
     from routing.runner import AskRunner
 
@@ -33,12 +34,39 @@ class HealthCheck:
     detail: str = ""
 
 
+class ReaderFacts(Protocol):
+    """What is known of the reading adapter that Rung brings along: `routing.reading.card.ReaderCard`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def base(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def trained_on(self) -> str | Sequence[str]: ...
+
+    @property
+    def scores(self) -> Mapping[str, float]: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+def no_reader_adapter() -> None:
+    """For an installation whose reader has no adapter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects of one installation, built by the wiring.
 
-    `asks` answers questions in the background, `health` looks at the database and the index, and
-    `suggestions` are the questions that the empty start page offers.
+    `asks` answers questions in the background, `health` looks at the database and the index,
+    `suggestions` are the questions that the empty start page offers, and `reader_card` is what is known of
+    the reading adapter, if there is one.
     """
 
     settings: Settings
@@ -50,9 +78,11 @@ class Services:
     library: "Library"
     sources: "Sources"
     usage: "Ledger"
+    adapters: "Adapters"
     suggestions: tuple[str, ...]
     health: Callable[[], tuple[HealthCheck, ...]]
     clock: Callable[[], datetime] = utc_now
+    reader_card: Callable[[], ReaderFacts | None] = no_reader_adapter
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from routing.text.sentences import Span
 from routing.tier import Ladder, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
+from tests.web.adapters import ScriptedAdapters
 from web.deps import HealthCheck, Services
 
 SOURCE_ID = "source-1"
@@ -120,6 +121,7 @@ class House:
     reader: ScriptedTier
     premium: ScriptedTier
     health: list[HealthCheck]
+    adapters: ScriptedAdapters
 
     def caller(self, email: str) -> Caller:
         return self.services.directory.caller(email)
@@ -151,6 +153,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
     )
     history = History(database, may_read_document=may_read, receipt_of=ledger.receipt)
     health = [HealthCheck("database", True), HealthCheck("index", True)]
+    adapters = ScriptedAdapters()
     services = Services(
         settings=settings,
         sign_ins=sign_ins,
@@ -161,10 +164,11 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         library=library,
         sources=Sources(database, index),
         usage=ledger,
+        adapters=adapters,
         suggestions=("How many weeks of parental leave are there in Spain?",),
         health=lambda: tuple(health),
     )
-    return House(services, database, reader, premium, health)
+    return House(services, database, reader, premium, health, adapters)
 
 
 def _may_read(library: Library) -> MayRead:

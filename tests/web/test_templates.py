@@ -58,7 +58,7 @@ def test_parts_use_nothing_but_what_they_are_given(renderer: Renderer) -> None:
 
 
 def test_every_template_belongs_to_a_context() -> None:
-    named = {context.template for context in CONTEXTS} | {"layout.html"}
+    named = {context.template for context in CONTEXTS} | {"layout.html", "admin/layout.html"}
     there = {str(path.relative_to(TEMPLATES_DIR)) for path in TEMPLATES_DIR.rglob("*.html")}
     assert {name for name in there if not name.startswith("parts/")} == named
 

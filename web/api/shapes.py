@@ -34,6 +34,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "It cannot be done as things stand; `code` says why"}
+}
+
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")

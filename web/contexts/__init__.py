@@ -3,7 +3,7 @@
 A test reads every template and fails on a variable that its dataclass does not have.
 """
 
-from web.contexts.admin import SourcePage, SourcesPage
+from web.contexts.admin import AdapterPage, ConfirmPage, ModelsPage, SourcePage, SourcesPage
 from web.contexts.base import Context, PageContext
 from web.contexts.events import (
     AnswerEvent,
@@ -32,7 +32,9 @@ from web.contexts.pages import (
 )
 
 __all__ = [
+    "AdapterPage",
     "AnswerEvent",
+    "ConfirmPage",
     "Context",
     "DeltaEvent",
     "DocumentPage",
@@ -40,6 +42,7 @@ __all__ = [
     "FeedbackFragment",
     "HomePage",
     "LinkPage",
+    "ModelsPage",
     "Notice",
     "PageContext",
     "PassagesEvent",

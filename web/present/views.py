@@ -216,3 +216,13 @@ class PassageView:
     crumbs: tuple[str, ...]
     cited: tuple[int, ...]
     score: str
+
+
+def file_size(size_bytes: int) -> str:
+    """A size in the unit that fits, such as `5.2 MB`."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
