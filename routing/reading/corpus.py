@@ -50,15 +50,15 @@ def has_set(folder: Path, name: str) -> bool:
     return _rows_file(folder, name).is_file() and _texts_file(folder, name).is_file()
 
 
-def load_rows(folder: Path, name: str, split: str) -> list[Row]:
-    """The rows of one split.
+def load_rows(folder: Path, name: str, *, training: bool) -> list[Row]:
+    """The rows to train on, or all the others.
 
     Raises:
         InputError: `bad_data`, names file and line.
     """
     rows = []
     for row in _read(_rows_file(folder, name)):
-        if row["split"] == split:
+        if (row["split"] == "train") is training:
             rows.append(
                 Row(
                     id=row["id"],
@@ -67,7 +67,7 @@ def load_rows(folder: Path, name: str, split: str) -> list[Row]:
                     starts=tuple(row.get("answer_starts") or ()),
                     gold=tuple(row["context_ids"]),
                     candidates=tuple(row.get("candidate_ids") or ()),
-                    split=split,
+                    split=row["split"],
                 )
             )
     return rows

@@ -66,7 +66,9 @@ def load_material(folder: Path, sets: Sequence[str] = TRAINING_SETS) -> list[Mat
     found: list[Material] = []
     for name in sets:
         if has_set(folder, name):
-            found.extend(_Set(name, load_rows(folder, name, "train"), load_pages(folder, name)).material())
+            found.extend(
+                _Set(name, load_rows(folder, name, training=True), load_pages(folder, name)).material()
+            )
     if not found:
         raise InputError(
             f"{folder} holds nothing to train on. It needs qa/NAME.jsonl.gz and its corpus in corpora/ for one of "
@@ -141,7 +143,9 @@ class _Set:
             pool = [self._pages[id] for id in near if id not in row.gold]
         else:
             pool = self._holding(asked, row.gold)
-        kept = [page for page in pool if not find_spans(page.text, row.answers) and page.text not in example.text]
+        kept = [
+            page for page in pool if not find_spans(page.text, row.answers) and page.text not in example.text
+        ]
         kept.sort(key=lambda page: (-len(asked & self._content(page)), page.id))
         return [(page.title, page.text) for page in kept[:_OTHERS]]
 

@@ -46,14 +46,22 @@ class ReadingNetwork(nn.Module):
         config = BertConfig.from_json_file(str(base / "config.json"))
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
         self.bert = BertModel.from_pretrained(
-            str(base), config=config, add_pooling_layer=False, local_files_only=True, attn_implementation="sdpa"
+            str(base),
+            config=config,
+            add_pooling_layer=False,
+            local_files_only=True,
+            attn_implementation="sdpa",
         )
         self.bert.requires_grad_(False)
-        lora = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(LAYERS), bias="none")
+        lora = LoraConfig(
+            r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(LAYERS), bias="none"
+        )
         inject_adapter_in_model(lora, self.bert)
         self.head = Head(config.hidden_size)
 
-    def forward(self, ids: Tensor, types: Tensor, real: Tensor, question: Tensor, passage: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, ids: Tensor, types: Tensor, real: Tensor, question: Tensor, passage: Tensor
+    ) -> tuple[Tensor, Tensor]:
         states = self.bert(input_ids=ids, token_type_ids=types, attention_mask=real.long()).last_hidden_state
         found: tuple[Tensor, Tensor] = self.head(states, question, passage)
         return found

@@ -35,7 +35,9 @@ class Pair:
 
     def positions(self, start: int, end: int) -> tuple[int, int] | None:
         """The first and last position of the tokens of a span of the text, if the row holds all of it."""
-        inside = [i for i, (s, e) in enumerate(zip(self.starts, self.ends, strict=True)) if s < end and e > start]
+        inside = [
+            i for i, (s, e) in enumerate(zip(self.starts, self.ends, strict=True)) if s < end and e > start
+        ]
         if not inside or self.ends[inside[-1]] < end or self.starts[inside[0]] > start:
             return None
         return self.first + inside[0], self.first + inside[-1]

@@ -30,7 +30,7 @@ class TrainingSettings:
 
     rank: int = 32
     alpha: int = 64
-    passes: int = 3
+    passes: int = 2
     learning_rate: float = 8e-4
     warm_up: float = 0.06
     weight_decay: float = 0.01
@@ -70,7 +70,13 @@ class Trainer:
     """One training run, kept in a folder so that it can go on after a stop."""
 
     def __init__(
-        self, base: Path, folder: Path, material: Sequence[Material], settings: TrainingSettings, *, resume: bool = True
+        self,
+        base: Path,
+        folder: Path,
+        material: Sequence[Material],
+        settings: TrainingSettings,
+        *,
+        resume: bool = True,
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -116,7 +122,14 @@ class Trainer:
                 losses.append(self._learn(batch, steps))
                 seen += len(batch)
                 if self._step % 20 == 0 or self._step == steps:
-                    report(Progress(self._step, steps, sum(losses[-60:]) / len(losses[-60:]), seen / (time.monotonic() - begun)))
+                    report(
+                        Progress(
+                            self._step,
+                            steps,
+                            sum(losses[-60:]) / len(losses[-60:]),
+                            seen / (time.monotonic() - begun),
+                        )
+                    )
                 if time.monotonic() - saved > settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -252,5 +265,5 @@ def collate(pairs: Sequence[Pair], device: str = "cpu") -> tuple[Tensor, Tensor,
 
 def batches_of(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     """The rows, so many at a time."""
-    for start in range(0, math.ceil(len(rows) / size)):
+    for start in range(math.ceil(len(rows) / size)):
         yield rows[start * size : (start + 1) * size]

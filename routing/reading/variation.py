@@ -16,21 +16,12 @@ _NAME = re.compile(r"(?<![.!?]\s)(?<=\s)[A-Z][\w'’-]+(?:\s+(?:of\s+|the\s+)?[A
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,.]*\d(?![\w%])|(?<![\w.,])\d(?![\w.,])")
 _OPPOSITES = [
     tuple(pair.split("/"))
-    for pair in (
-        "first/last largest/smallest biggest/smallest most/least more/less before/after increase/decrease "
-        "increased/decreased higher/lower highest/lowest north/south northern/southern east/west eastern/western "
-        "began/ended begin/end start/stop started/stopped early/late earlier/later earliest/latest old/new "
-        "oldest/newest oldest/youngest above/below allow/forbid allowed/forbidden accept/reject accepted/rejected "
-        "won/lost win/lose gain/lose gained/lost strong/weak stronger/weaker fast/slow faster/slower major/minor "
-        "public/private internal/external minimum/maximum positive/negative good/bad best/worst many/few "
-        "support/oppose supported/opposed include/exclude includes/excludes included/excluded required/optional "
-        "always/never common/rare male/female inside/outside import/export upper/lower rise/fall rose/fell "
-        "create/destroy created/destroyed open/closed cause/prevent caused/prevented success/failure long/short "
-        "longer/shorter longest/shortest rich/poor same/different direct/indirect active/passive known/unknown"
-    ).split()
+    for pair in ["first/last", "largest/smallest", "biggest/smallest", "most/least", "more/less", "before/after", "increase/decrease", "increased/decreased", "higher/lower", "highest/lowest", "north/south", "northern/southern", "east/west", "eastern/western", "began/ended", "begin/end", "start/stop", "started/stopped", "early/late", "earlier/later", "earliest/latest", "old/new", "oldest/newest", "oldest/youngest", "above/below", "allow/forbid", "allowed/forbidden", "accept/reject", "accepted/rejected", "won/lost", "win/lose", "gain/lose", "gained/lost", "strong/weak", "stronger/weaker", "fast/slow", "faster/slower", "major/minor", "public/private", "internal/external", "minimum/maximum", "positive/negative", "good/bad", "best/worst", "many/few", "support/oppose", "supported/opposed", "include/exclude", "includes/excludes", "included/excluded", "required/optional", "always/never", "common/rare", "male/female", "inside/outside", "import/export", "upper/lower", "rise/fall", "rose/fell", "create/destroy", "created/destroyed", "open/closed", "cause/prevent", "caused/prevented", "success/failure", "long/short", "longer/shorter", "longest/shortest", "rich/poor", "same/different", "direct/indirect", "active/passive", "known/unknown"]
 ]
 _OPPOSITE = {a: b for pair in _OPPOSITES for a, b in (pair, pair[::-1])}
-_VERB = re.compile(r"\b(is|are|was|were|did|does|do|can|could|has|have|had|will|would|should)\b", re.IGNORECASE)
+_VERB = re.compile(
+    r"\b(is|are|was|were|did|does|do|can|could|has|have|had|will|would|should)\b", re.IGNORECASE
+)
 _ASKS = {"number": ("how many", "what number of", "how much"), "date": ("when", "what year", "in what year")}
 _ASKS_NAME = ("who", "what", "which", "where", "what")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
@@ -119,7 +110,8 @@ def _swap(example: Example, pattern: re.Pattern[str], draw: random.Random) -> st
     others = [
         found
         for found in dict.fromkeys(pattern.findall(example.text))
-        if found.casefold() not in question and not any(found.casefold() in a or a in found.casefold() for a in answers)
+        if found.casefold() not in question
+        and not any(found.casefold() in a or a in found.casefold() for a in answers)
     ]
     if not asked or not others:
         return None
