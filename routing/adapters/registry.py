@@ -94,8 +94,8 @@ class Adapters:
     def judge(
         self, caller: Caller, name: str, version: int | None = None, report: Report = ignore_progress
     ) -> Judgement:
-        """Compares a version (the newest candidate) with the one in service, or the bare base model, on held-out
-        questions through the running server, and keeps the result.
+        """Compares a version (the newest candidate) with the one in service, or the bare base model, on
+        held-out questions through the running server, and keeps the result.
 
         Raises:
             NotFoundError: `no_such_adapter`, `no_such_version`.
@@ -105,8 +105,8 @@ class Adapters:
         raise NotImplementedError
 
     def publish(self, caller: Caller, name: str, version: int | None = None) -> AdapterVersion:
-        """Puts a version (the newest candidate) in service: loads it, makes sure that it is there, switches. The
-        one before is kept as `previous`. Killed at any point, it can be called again.
+        """Puts a version (the newest candidate) in service: loads it, makes sure that it is there, switches.
+        The one before is kept as `previous`. Killed at any point, it can be called again.
 
         Raises:
             NotFoundError: `no_such_adapter`, `no_such_version`.

@@ -1,0 +1,1 @@
+"""Makes adapters: examples from past answers, training, judging."""
