@@ -18,13 +18,11 @@ from app.core.errors import (
     UnavailableError,
 )
 from routing.adapters.adapter import ServerState
-from routing.llm.prompt import ChatMessage
 
 NO_SERVER = "No local model is set up. Set RUNG_LOCAL_URL to the address of a vLLM server."
 
 _LOOK_SECONDS = 3.0
 _LOAD_SECONDS = 120.0
-_CHAT_SECONDS = 300.0
 _RANK = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d+)")
 
 
@@ -113,28 +111,6 @@ class LoraServer:
         if answer.status_code == httpx.codes.NOT_FOUND and "cannot be found" in answer.text:
             return False
         raise self._refusal(name, "", answer)
-
-    def complete(self, model: str, messages: Sequence[ChatMessage], *, max_output_tokens: int) -> str:
-        """The whole answer of one name to these messages, always the likeliest next token.
-
-        Raises:
-            InputError: `server_refused_question`, such as one that is longer than the context.
-            UnavailableError, ConfigurationError: as `models`.
-        """
-        body = {
-            "model": model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
-            "max_tokens": max_output_tokens,
-            "temperature": 0,
-        }
-        answer = self._send("POST", "/chat/completions", body=body, timeout_seconds=_CHAT_SECONDS)
-        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND):
-            raise InputError(f"The chat server refused: {_words(answer)}", code="server_refused_question")
-        self._check(answer)
-        try:
-            return str(answer.json()["choices"][0]["message"]["content"] or "")
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise _strange(self._url, answer) from error
 
     def _is_there(self, name: str, path: str) -> bool:
         return any(model.name == name and model.path == path for model in self.models())

@@ -25,6 +25,8 @@ from routing.tiers.reader import NOTHING_FOUND
 HELD_OUT_PERCENT = 20
 
 _MARK = re.compile(r"\[(\d{1,4})\]")
+_TAIL = re.compile(r"(\[\d{1,4}\]\.?)[^\[\]]*\Z")
+"""What follows the last mark: nothing supports it, and the local rung is held to what is supported."""
 
 Kind = Literal["accepted", "premium"]
 
@@ -177,7 +179,7 @@ def wanted_answer(past: PastAnswer, prompt: BuiltPrompt) -> str:
         chunk = past.cited.get(int(mark[1]))
         return mark[0] if chunk is None else f"[{numbers[chunk]}]"
 
-    return _MARK.sub(renumber, past.question.answer)
+    return _TAIL.sub(r"\1", _MARK.sub(renumber, past.question.answer)).strip()
 
 
 def normalised(question: str) -> str:

@@ -1,10 +1,10 @@
 """Judges a version: its answers to held-out questions beside those of what is in service, and whether the
 difference is more than chance.
 
-A score says what the asker would have got. An answer that names no passage which supports it is not shown by
-the rung, so it counts nothing; one that is shown counts by its words in common with the answer that people
-accepted (F1), less the share of its citations that had to be dropped. Where the right answer is NOT FOUND,
-saying so, or being withheld, counts fully.
+A score says what the asker would have got from the local rung. An answer that names no passage which supports
+it is not shown, so it counts nothing; one that is shown counts by its words in common with the answer that
+people accepted (F1), times the share of its citations that a passage supports. Where the right answer is NOT
+FOUND, saying so, or being withheld, counts fully.
 """
 
 from collections import Counter
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.adapters.learning.examples import Example
-from routing.citation import check_citations, without_marks
+from routing.citation import without_marks
 from routing.llm.prompt import NOT_FOUND
 from routing.text.words import content_words
+from routing.tier import TierAnswer
 
 LEAST_QUESTIONS = 20
 """Fewer held-out questions say too little about any difference."""
@@ -40,16 +41,14 @@ class Verdict:
     reason: str
 
 
-def score(example: Example, said: str) -> float:
+def score(example: Example, said: TierAnswer) -> float:
     """How good an answer is, from 0 to 1."""
-    checked = check_citations(said, example.prompt.passages)
-    abstained = says_not_found(said) or not checked.citations
     if example.answer == NOT_FOUND:
-        return 1.0 if abstained else 0.0
-    if abstained:
+        return 1.0 if said.abstained else 0.0
+    if said.abstained:
         return 0.0
-    kept = len(checked.citations)
-    return token_f1(without_marks(said), without_marks(example.answer)) * kept / (kept + checked.dropped)
+    supported = 1.0 if said.signals.supported is None else said.signals.supported
+    return token_f1(without_marks(said.text), without_marks(example.answer)) * supported
 
 
 def token_f1(said: str, wanted: str) -> float:
@@ -68,10 +67,6 @@ def compare(scores: Sequence[float], against: Sequence[float]) -> Verdict:
     mean, other = float(np.mean(scores)), float(np.mean(against))
     better = mean > other and chance < CHANCE
     return Verdict(len(gains), mean, other, chance, better, _reason(mean - other, chance, len(gains), better))
-
-
-def says_not_found(text: str) -> bool:
-    return text.strip().strip(".\"'*`").upper() == NOT_FOUND or text.strip().startswith(NOT_FOUND)
 
 
 def _reason(gain: float, chance: float, questions: int, better: bool) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +21,7 @@ from app.core.errors import InputError, RungError
 from routing.adapters.adapter import Progress, Report, TrainSettings
 from routing.adapters.learning.batches import Tokens, make_batches, tokenise
 from routing.adapters.learning.examples import Example
-
-CHECKPOINT = "checkpoint.pt"
+from routing.adapters.shelf import CHECKPOINT
 
 _CHECKPOINT_SECONDS = 120.0
 _WARM_UP = 0.06
@@ -182,7 +180,7 @@ class _Run:
 
 
 def parts(batch: Sequence[Tokens]) -> list[list[Tokens]]:
-    """The batch cut into parts that fit into memory; an example that is too long alone is a part of its own."""
+    """The batch cut into parts that fit into memory; an example that is too long is a part of its own."""
     found: list[list[Tokens]] = [[]]
     for tokens in batch:
         longest = max(len(t.ids) for t in (*found[-1], tokens))
@@ -205,12 +203,6 @@ def pad(batch: Sequence[Tokens]) -> tuple[Tensor, Tensor, Tensor]:
         mask[row, :end] = 1
         labels[row, tokens.answer_start : end] = ids[row, tokens.answer_start : end]
     return ids, mask, labels
-
-
-def clear_checkpoint(folder: Path) -> None:
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    for left in folder.glob("*.part"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _load(base_dir: Path, settings: TrainSettings) -> tuple[Any, Any]:
