@@ -9,6 +9,7 @@ Telling answerable from unanswerable is reported for sets that have unanswerable
 """
 
 import json
+import math
 import random
 import statistics
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,7 @@ from bench.reader_corpus import open_corpus, parts
 from bench.reader_scores import auroc, holds, span_f1
 from routing.reading.corpus import CORPORA, Page, Row, has_set, load_pages, load_rows
 from routing.reading.examples import find_spans
-from routing.reading.reading import Readable
-from routing.reading.trust import answerable, rank
+from routing.reading.reading import Readable, rank
 from routing.text.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ class _Set:
         trust: list[tuple[bool, float]] = []
         for case in self._cases:
             read = self._reader.read(case.question, case.gold)
-            trust.append((bool(case.answers), answerable(read)))
-            ranked = rank(read)
+            ranked = rank(read, self._reader.calibration)
+            trust.append((bool(case.answers), ranked[0][0] if ranked else -math.inf))
             if case.answers and ranked:
-                best = ranked[0].sentence
+                best = ranked[0][1]
                 text = case.gold[best.passage].text
                 right.append(holds(best.sentence.of(text), case.answers))
                 overlap.append(span_f1(best.answer.of(text), case.answers))

@@ -14,12 +14,17 @@ _MARK = re.compile(r"[ \t]*\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
 
 @dataclass(frozen=True, slots=True)
 class SpanCitation:
-    """A citation by its passage: `start` and `end` are character offsets in the document's stored text."""
+    """A citation by its passage: offsets are in the document's stored text.
+
+    start, end: what is quoted. answer_start, answer_end: the words of the quote that answer, where a rung knows them.
+    """
 
     n: int
     passage: Passage
     start: int
     end: int
+    answer_start: int | None = None
+    answer_end: int | None = None
 
     @property
     def quote(self) -> str:
@@ -39,9 +44,13 @@ class CheckedAnswer:
     dropped: int
 
 
-def cite(n: int, passage: Passage, span: Span) -> SpanCitation:
-    """A citation of a stretch of a passage, given by offsets in the passage's own text."""
-    return SpanCitation(n, passage, passage.start + span.start, passage.start + span.end)
+def cite(n: int, passage: Passage, span: Span, *, answer: Span | None = None) -> SpanCitation:
+    """A citation of a stretch of a passage, and of the words in it that answer, given by offsets in the passage's
+    own text."""
+    begin = passage.start
+    if answer is None:
+        return SpanCitation(n, passage, begin + span.start, begin + span.end)
+    return SpanCitation(n, passage, begin + span.start, begin + span.end, begin + answer.start, begin + answer.end)
 
 
 def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:

@@ -100,6 +100,8 @@ class CitationRow(SQLModel, table=True):
     quote: str = Field(sa_type=Text)
     start: int
     end: int
+    answer_start: int | None = None
+    answer_end: int | None = None
 
 
 class QueryPassageRow(SQLModel, table=True):

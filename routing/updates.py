@@ -52,7 +52,8 @@ class EscalationUpdate:
 class Citation:
     """Supports a sentence of the answer: `[n]` in its text.
 
-    `start` and `end` are character offsets of the quote in the document's stored text.
+    `start` and `end` are character offsets of the quote in the document's stored text; `answer_start` and
+    `answer_end` those of the words in it that answer, where the rung knows them.
     """
 
     n: int
@@ -63,6 +64,15 @@ class Citation:
     quote: str
     start: int
     end: int
+    answer_start: int | None = None
+    answer_end: int | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The words of the quote that answer."""
+        if self.answer_start is None or self.answer_end is None:
+            return None
+        return self.quote[self.answer_start - self.start : self.answer_end - self.start]
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,8 @@ def _citations(row: QueryRow, outcome: Outcome) -> list[CitationRow]:
             quote=citation.quote,
             start=citation.start,
             end=citation.end,
+            answer_start=citation.answer_start,
+            answer_end=citation.answer_end,
         )
         for citation in outcome.answer.citations
     ]

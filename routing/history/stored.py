@@ -44,6 +44,8 @@ def citation(row: CitationRow) -> Citation:
         quote=row.quote,
         start=row.start,
         end=row.end,
+        answer_start=row.answer_start,
+        answer_end=row.answer_end,
     )
 
 

@@ -156,7 +156,7 @@ class _Set:
                     for word in self._content(self._pages[id]):
                         self._holders[word].append(id)
         counts: dict[str, float] = defaultdict(float)
-        for word in asked:
+        for word in sorted(asked):
             for id in self._holders.get(word, ()):
                 counts[id] += 1 / len(self._holders[word])
         best = sorted(counts, key=lambda id: (-counts[id], id))[:_NEAREST]

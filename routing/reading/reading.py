@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.reading.calibration import Calibration
 from routing.reading.pairs import Pair, make_pairs, tokens_of
 from routing.reading.scores import PairScores
 from routing.text.sentences import Span, split_sentences
@@ -25,6 +26,31 @@ TEXT_TOKENS = 256
 _STRIDE = 64
 _LONGEST_ANSWER = 40
 """Tokens."""
+
+
+class PassageReader(Protocol):
+    """What reads passages: a base model with its reading adapter."""
+
+    @property
+    def name(self) -> str:
+        """Names the adapter, such as `reader-1@5f1e0c3a`."""
+        ...
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot be used and what to do about it; nothing when it can."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration: ...
+
+    def warm_up(self) -> None:
+        """Loads the weights now, so that the first question does not wait for them."""
+        ...
+
+    def read(self, question: str, passages: Sequence["Readable"]) -> list["ReadPassage"]:
+        """Reads each passage for the question."""
+        ...
 
 
 class Scorer(Protocol):
@@ -85,6 +111,16 @@ def read(
         mine = [(rows[i], scores[i]) for i, owner in enumerate(owners) if owner == number]
         found.append(_passage(number, passage.text, mine))
     return found
+
+
+def rank(read: Sequence[ReadPassage], calibration: Calibration) -> list[tuple[float, ReadSentence]]:
+    """All sentences of all passages with the log-odds that they answer, best first; of equal ones the earlier."""
+    found = [
+        (calibration.log_odds(sentence.score, passage.nothing), sentence)
+        for passage in read
+        for sentence in passage.sentences
+    ]
+    return sorted(found, key=lambda r: (-r[0], r[1].passage, r[1].order))
 
 
 def _passage(number: int, text: str, rows: Sequence[tuple[Pair, PairScores]]) -> ReadPassage:

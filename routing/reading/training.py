@@ -26,11 +26,15 @@ from routing.reading.variation import gap_questions, near_miss, other_passage, w
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How to train. `passes` are over the real examples; shares are of the answerable ones, drawn for each pass."""
+    """How to train. `passes` are over the real examples; shares are of the answerable ones, drawn for each pass.
+
+    After the first pass, sets without unanswerable questions of their own count with `later_share` of their rows:
+    telling what is answered from what is not is the harder part.
+    """
 
     rank: int = 32
     alpha: int = 64
-    passes: int = 2
+    passes: int = 3
     learning_rate: float = 8e-4
     warm_up: float = 0.06
     weight_decay: float = 0.01
@@ -42,6 +46,7 @@ class TrainingSettings:
     near_misses: float = 0.2
     first_gap_questions: int = 3_000
     gap_questions: int = 300
+    later_share: float = 0.33
     head_weight: float = 0.5
     seed: int = 7
     threads: int = 0
@@ -81,6 +86,7 @@ class Trainer:
         self._settings = settings
         self._folder = folder
         self._material = [m for m in material if not m.tuning]
+        self._with_unanswerable = {m.set for m in self._material if not m.example.spans}
         self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -200,8 +206,13 @@ class Trainer:
 
     def _draw(self, number: int, draw: random.Random) -> list[Example]:
         settings = self._settings
-        examples = [m.example for m in self._material]
-        for material in self._material:
+        chosen = [
+            m
+            for m in self._material
+            if number == 0 or m.set in self._with_unanswerable or draw.random() < settings.later_share
+        ]
+        examples = [m.example for m in chosen]
+        for material in chosen:
             if not material.example.spans:
                 continue
             if draw.random() < settings.other_passages and (other := other_passage(material, draw)):
