@@ -145,7 +145,7 @@ def test_the_premium_model_streams_word_by_word_and_cites(demo: Demo, open_page:
             page.locator(".words", has_text="Lisbon allows").wait_for()
             assert len(early) < len(words.inner_text())
             page.locator(".receipt-line").wait_for()
-            assert page.locator(".route svg").get_attribute("aria-label") == "Rung 2 of 2"
+            assert page.locator(".route svg").get_attribute("aria-label") == "Rung 3 of 3"
             assert page.get_by_role("link", name="Source 1").count() == 2
             assert "Lisbon allows 140 euros a night" in page.locator("[data-answer-text]").inner_text()
         house.close()

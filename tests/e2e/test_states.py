@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.core.errors import ProviderError
+from app.core.errors import UnavailableError
 from tests.web.house import House
 
 if TYPE_CHECKING:
@@ -65,18 +65,18 @@ def test_climbing_is_calm_and_the_first_answer_greys_out(
     page = open_page()
     enter(page, TOM)
     ask(page)
-    page.get_by_text("asking the stronger model").wait_for()
+    page.get_by_text("asking the premium model").wait_for()
     assert "Each parent takes" in page.locator(".superseded").inner_text()
     scripted.premium.gate.set()
     page.locator(".receipt-line").wait_for()
     assert page.locator(".superseded").count() == 0
-    assert page.locator(".route svg").get_attribute("aria-label") == "Rung 2 of 2"
+    assert page.locator(".route svg").get_attribute("aria-label") == "Rung 3 of 3"
 
 
 def test_a_failure_says_what_to_do_and_the_next_question_works(
     scripted: House, open_page: OpenPage, enter: Enter
 ) -> None:
-    scripted.reader.error = ProviderError("The model does not answer; ask again.", code="provider_error")
+    scripted.reader.error = UnavailableError("The model does not answer; ask again.", code="index_gone")
     page = open_page()
     enter(page, TOM)
     ask(page)

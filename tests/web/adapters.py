@@ -125,6 +125,7 @@ class ScriptedAdapters(Adapters):
         self, caller: Caller, name: str, version: int | None = None, *, in_service: bool = False
     ) -> AdapterVersion:
         self._begin(caller)
+        self.get(caller.workspace_id, name)
         live: Sequence[AdapterVersion] = [v for v in self._named(name).versions if v.state != "retired"]
         chosen = self._version(name, version if version is not None else live[0].version)
         if chosen.state == "in_service" and not in_service:

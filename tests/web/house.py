@@ -119,6 +119,7 @@ class House:
     services: Services
     database: Database
     reader: ScriptedTier
+    local: ScriptedTier
     premium: ScriptedTier
     health: list[HealthCheck]
     adapters: ScriptedAdapters
@@ -142,12 +143,15 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
     library = Library(database)
     searcher = Searcher(index, embedder)
     reader = ScriptedTier("reader", "Reader", immediate=True)
+    local = ScriptedTier(
+        "local", "Local model", unavailable="No local model is set up: set RUNG_LOCAL_URL.", cost_nano=40_000
+    )
     premium = ScriptedTier("premium", "Premium model", cost_nano=8_000_000)
     may_read = _may_read(library)
     answerer = Answerer(
         database=database,
         searcher=searcher,
-        ladder=Ladder([reader, premium]),
+        ladder=Ladder([reader, local, premium]),
         meter=ledger,
         may_read_document=may_read,
     )
@@ -168,7 +172,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         suggestions=("How many weeks of parental leave are there in Spain?",),
         health=lambda: tuple(health),
     )
-    return House(services, database, reader, premium, health, adapters)
+    return House(services, database, reader, local, premium, health, adapters)
 
 
 def _may_read(library: Library) -> MayRead:

@@ -1,6 +1,6 @@
 import re
 
-from app.core.errors import ProviderError
+from app.core.errors import ProviderError, UnavailableError
 from tests.web.browser import TestClient
 from tests.web.house import BOARD_ID, HOTEL_ID, LEAVE_ID, House
 
@@ -94,9 +94,9 @@ def test_an_escalation_shows_the_first_answer_as_superseded(tom: TestClient, hou
     address = ask(tom, LEAVE)
     query_id = address.rpartition("#q-")[2]
     text = tom.get(f"/asks/{query_id}/events").text
-    assert "event: escalation" in text and "asking the stronger model" in text
+    assert "event: escalation" in text and "The quick answer was not sure enough; asking the premium model…" in text
     page = tom.get(address.partition("#")[0]).text
-    assert "Premium model" in page and "Rung 2 of 2" in page
+    assert "Premium model" in page and "Rung 3 of 3" in page
 
 
 def test_an_empty_or_endless_question_is_explained_beside_the_box(tom: TestClient) -> None:
@@ -114,7 +114,7 @@ def test_a_question_in_another_script_is_answered(tom: TestClient) -> None:
 
 
 def test_a_failed_answer_says_what_to_do(tom: TestClient, house: House) -> None:
-    house.reader.error = ProviderError("The model does not answer; ask again.", code="provider_error")
+    house.reader.error = UnavailableError("The model does not answer; ask again.", code="index_gone")
     page = tom.get(ask(tom, LEAVE).partition("#")[0])
     assert "The model does not answer; ask again." in page.text and 'class="problem"' in page.text
 
@@ -126,7 +126,7 @@ def test_the_better_model_can_be_asked_once_from_the_answer(tom: TestClient) -> 
     response = tom.post(f"/queries/{query_id}/escalate")
     assert response.status_code == 303
     page = tom.get(response.headers["location"].partition("#")[0])
-    assert page.text.count("data-turn") == 2 and "Rung 2 of 2" in page.text
+    assert page.text.count("data-turn") == 2 and "Rung 3 of 3" in page.text
 
 
 def test_feedback_is_kept_and_shown(tom: TestClient) -> None:

@@ -57,11 +57,14 @@ class RouteEvent(Context):
 
 @dataclass(frozen=True, slots=True)
 class RestartEvent(Context):
-    """Makes the answer's place ready for words; `superseded` is the text of a rung that was not enough."""
+    """Makes the answer's place ready for words; `superseded` is the text of a rung that was not enough.
+
+    `climbing` says why the next rung is asked.
+    """
 
     template: ClassVar[str] = "events/restart.html"
     superseded: tuple[str, ...] = field(default=())
-    climbing: bool = False
+    climbing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,11 @@
   }
 
   function copy(button) {
+    var command = button.closest("[data-command]");
+    if (command) {
+      write(button, command.querySelector("code").textContent);
+      return;
+    }
     var text = button.closest("[data-turn]").querySelector("[data-answer-text]");
     if (!text) return;
     var plain = Array.prototype.map.call(text.querySelectorAll("p:not(.aside)"), function (paragraph) {
@@ -105,7 +110,11 @@
       });
       return copied.textContent.trim();
     });
-    navigator.clipboard.writeText(plain.join("\n\n")).then(
+    write(button, plain.join("\n\n"));
+  }
+
+  function write(button, text) {
+    navigator.clipboard.writeText(text).then(
       function () { say(button, "Copied"); },
       function () { say(button, "The browser refused to copy"); }
     );

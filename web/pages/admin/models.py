@@ -156,7 +156,7 @@ def _models_page(
         filter_text=text,
         filter_states=tuple(Option(value, label, value == state) for value, label in _STATES),
         examples=examples_view(services.adapters.example_counts(workspace_id)),
-        train_command=train_command(adapters[0].name if adapters else "support"),
+        train_command=train_command(),
         assignments=tuple(assignment_view(found, adapters) for found in assignments),
         assign_form=_assign_form(services, adapters, refused),
         news=news,

@@ -130,7 +130,7 @@ def serves_words(version: AdapterVersion) -> str:
     count = version.documents
     if count == 0:
         return "nobody: the documents it was made of are not known"
-    return f"who may read {'the document' if count == 1 else f'all {count} documents'} it was made of"
+    return f"those who may read {'the document' if count == 1 else f'all {count} documents'} it was made of"
 
 
 def judgement_view(judgement: Judgement, now: datetime) -> JudgementView:
@@ -209,7 +209,7 @@ def commands_for(view: AdapterView) -> tuple[tuple[str, str], ...]:
     return tuple(commands)
 
 
-def train_command(name: str) -> str:
+def train_command(name: str = "NAME") -> str:
     return f"python -m app adapter train {shlex.quote(name)} --base DIR"
 
 

@@ -16,11 +16,11 @@ COUNTED = timedelta(days=30)
 """How far back the page counts answers."""
 
 _SCORES = {
-    "sentence_right": "answering sentence right",
-    "baseline_sentence_right": "the same without the adapter",
-    "span_f1": "answering words, F1",
-    "answerable_auroc": "tells answerable questions apart, AUROC",
-    "end_to_end_sentence_right": "sentence right over a whole corpus",
+    "sentence_right": "Answering sentence right",
+    "baseline_sentence_right": "The same without the adapter",
+    "span_f1": "Answering words, F1",
+    "answerable_auroc": "Tells answerable questions apart, AUROC",
+    "end_to_end_sentence_right": "Sentence right over a whole corpus",
 }
 
 

@@ -26,7 +26,7 @@ from web.contexts import (
     RestartEvent,
     RouteEvent,
 )
-from web.present.asking.answers import answer_view, authors_of, receipt_view, results_of, route_view
+from web.present.asking.answers import answer_view, authors_of, receipt_view, results_of, route_view, tier_label
 from web.present.asking.problems import problem_view
 from web.present.views import BetterView, Piece, TurnView
 from web.render import Renderer
@@ -140,7 +140,10 @@ class LivePage:
         self._text = self._held = ""
         reasons = (update.reason,) if update.reason else ()
         return [
-            ("escalation", self._renderer.html(RestartEvent(superseded=before, climbing=True))),
+            (
+                "escalation",
+                self._renderer.html(RestartEvent(superseded=before, climbing=climbing_words(update))),
+            ),
             self._route_line(update.to_tier, reasons),
         ]
 
@@ -170,3 +173,13 @@ class LivePage:
         context = ProblemEvent(problem=problem_view(update.code, update.message))
         events = [("problem", self._renderer.html(context)), ("route", "")]
         return events if self._passages else [*events, ("passages", "")]
+
+
+def climbing_words(update: EscalationUpdate) -> str:
+    """Why the next rung is asked. What failed is told in a sentence, what was not good enough in a phrase."""
+    label = tier_label(update.to_tier)
+    asked = label[:1].lower() + label[1:] if label[1:2].islower() else label
+    first, stop, _ = update.reason.partition(". ")
+    if stop or first.endswith("."):
+        return f"{first.rstrip('.')}; asking the {asked}…"
+    return f"The quick answer was not sure enough; asking the {asked}…"
