@@ -2,8 +2,8 @@
 
 For each set: the sentence it chooses when the gold passage is given (against the plain choice of the sentence
 nearest by the encoder), how much its span overlaps with the gold answer, how well it tells answerable from
-unanswerable questions, and the whole way: search the set's corpus, read what was found, choose one sentence. Nothing
-is trained here.
+unanswerable questions, and the whole way: search the set's corpus, read what was found, choose one
+sentence. Nothing is trained here.
 
 Telling answerable from unanswerable is reported for sets that have unanswerable questions of their own.
 """
@@ -36,8 +36,8 @@ PASSAGES = 8
 """How many passages are read on the whole way."""
 
 WHOLE_WAY = ("squad_v2", "nq_open_oracle", "covidqa", "hotpotqa_1k", "2wikimultihopqa_1k")
-"""Sets whose questions say what they are about. Those of the others ask of "this website" or "this product", which
-no search can know."""
+"""Sets whose questions say what they are about. Those of the others ask of "this website" or "this
+product", which no search can know."""
 
 KEYS = (
     "sentence_right",
@@ -151,9 +151,9 @@ class _Set:
         return found
 
     def _case(self, row: Row) -> Case | None:
-        """The passages that answer; of a long article the part around the answer. Nothing where the answer does not
-        stand in them, such as yes or no."""
-        pages = [self._pages[id] for id in row.gold if id in self._pages]
+        """The passages that answer; of a long article the part around the answer. Nothing where the answer
+        does not stand in them, such as yes or no."""
+        pages = [self._pages[key] for key in row.gold if key in self._pages]
         gold = [Readable(page.title, part) for page in pages for part in parts(page.text)]
         if row.answers:
             gold = [passage for passage in gold if find_spans(passage.text, row.answers)] or []
@@ -168,11 +168,11 @@ class _Set:
     def _whole_way(self) -> float:
         """Share of answerable questions whose chosen sentence, of all of the corpus, holds a gold answer."""
         rows = [row for row in self._rows if row.answers and self._case(row) is not None]
-        ids = {id for row in rows for id in (*row.gold, *row.candidates)}
+        ids = {key for row in rows for key in (*row.gold, *row.candidates)}
         pages = (
             self._pages.values()
             if not rows[0].candidates
-            else [self._pages[id] for id in sorted(ids) if id in self._pages]
+            else [self._pages[key] for key in sorted(ids) if key in self._pages]
         )
         right = []
         with open_corpus(pages, self._embedder) as search:

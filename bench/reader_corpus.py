@@ -49,10 +49,8 @@ def open_corpus(
         waiting: list[tuple[Page, int, int, str, str]] = []
         for page in pages:
             title = "" if page.title.isdigit() else page.title
-            for chunk in chunk_document(
-                page.text, (), title, embedder.count_tokens, max_tokens=embedder.max_tokens
-            ):
-                waiting.append((page, chunk.start, chunk.end, chunk.text, chunk.embedded_text))
+            cut = chunk_document(page.text, (), title, embedder.count_tokens, max_tokens=embedder.max_tokens)
+            waiting.extend((page, c.start, c.end, c.text, c.embedded_text) for c in cut)
         for start in range(0, len(waiting), _BATCH):
             batch = waiting[start : start + _BATCH]
             vectors = embedder.embed([embedded for *_, embedded in batch])

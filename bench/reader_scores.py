@@ -23,12 +23,14 @@ def holds(sentence: str, answers: Sequence[str]) -> bool:
 
 
 def span_f1(span: str, answers: Sequence[str]) -> float:
-    """The best overlap of words with an answer, as harmonic mean of precision and recall (Rajpurkar et al. 2016)."""
+    """The best overlap of words with an answer, as harmonic mean of precision and recall (Rajpurkar et al.
+    2016)."""
     return max((_overlap(_words(span), _words(answer)) for answer in answers), default=0.0)
 
 
 def auroc(scores: Sequence[tuple[bool, float]]) -> float:
-    """The probability that a true case scores above a false one; equal scores count half (Hanley, McNeil 1982)."""
+    """The probability that a true case scores above a false one; equal scores count half (Hanley, McNeil
+    1982)."""
     order = sorted(score for _, score in scores)
     ranks: dict[float, float] = {}
     for position, score in enumerate(order, 1):

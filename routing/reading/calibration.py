@@ -12,8 +12,8 @@ _RIDGE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Turns a passage's two scores into the log-odds that it answers: fitted for each adapter on questions that it
-    was not trained on (logistic regression, Platt 1999)."""
+    """Turns a passage's two scores into the log-odds that it answers: fitted for each adapter on questions
+    that it was not trained on (logistic regression, Platt 1999)."""
 
     span: float = 0.5
     nothing: float = 1.0

@@ -1,4 +1,5 @@
-"""Question sets and their passages as files: `qa/<set>.jsonl.gz` and `corpora/<corpus>.jsonl.gz`, a row a line."""
+"""Question sets and their passages as files: `qa/<set>.jsonl.gz` and `corpora/<corpus>.jsonl.gz`, a row a
+line."""
 
 import gzip
 import json
@@ -25,7 +26,8 @@ CORPORA = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question of a set. `starts` are the answers' places in the one gold text, where the set gives them."""
+    """A question of a set. `starts` are the answers' places in the one gold text, where the set gives
+    them."""
 
     id: str
     question: str
@@ -56,21 +58,19 @@ def load_rows(folder: Path, name: str, *, training: bool) -> list[Row]:
     Raises:
         InputError: `bad_data`, names file and line.
     """
-    rows = []
-    for row in _read(_rows_file(folder, name)):
-        if (row["split"] == "train") is training:
-            rows.append(
-                Row(
-                    id=row["id"],
-                    question=row["question"],
-                    answers=tuple(row["answers"]),
-                    starts=tuple(row.get("answer_starts") or ()),
-                    gold=tuple(row["context_ids"]),
-                    candidates=tuple(row.get("candidate_ids") or ()),
-                    split=row["split"],
-                )
-            )
-    return rows
+    return [
+        Row(
+            id=row["id"],
+            question=row["question"],
+            answers=tuple(row["answers"]),
+            starts=tuple(row.get("answer_starts") or ()),
+            gold=tuple(row["context_ids"]),
+            candidates=tuple(row.get("candidate_ids") or ()),
+            split=row["split"],
+        )
+        for row in _read(_rows_file(folder, name))
+        if (row["split"] == "train") is training
+    ]
 
 
 def load_pages(folder: Path, name: str) -> dict[str, Page]:

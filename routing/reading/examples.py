@@ -1,7 +1,8 @@
 """Examples to learn reading from: the training parts of question sets whose licences allow training.
 
-Only rows of the split `train` become examples. Each comes with passages that have to do with its question and do not
-answer it: of the same article where there is one, else the set's own distractors, else the nearest by words.
+Only rows of the split `train` become examples. Each comes with passages that have to do with its question
+and do not answer it: of the same article where there is one, else the set's own distractors, else the
+nearest by words.
 """
 
 import random
@@ -71,8 +72,8 @@ def load_material(folder: Path, sets: Sequence[str] = TRAINING_SETS) -> list[Mat
             )
     if not found:
         raise InputError(
-            f"{folder} holds nothing to train on. It needs qa/NAME.jsonl.gz and its corpus in corpora/ for one of "
-            f"{', '.join(sets)}.",
+            f"{folder} holds nothing to train on. It needs qa/NAME.jsonl.gz and its corpus in corpora/ for one "
+            f"of {', '.join(sets)}.",
             code="no_training_data",
         )
     return found
@@ -99,15 +100,15 @@ class _Set:
         self._holders: dict[str, list[str]] = defaultdict(list)
         self._articles: dict[str, list[str]] = defaultdict(list)
         # A passage that answers a question of another split is not shown here either.
-        shown = {id for row in rows for id in (*row.gold, *row.candidates)}
-        for id in sorted(shown & pages.keys()):
-            self._articles[_article(id)].append(id)
+        shown = {key for row in rows for key in (*row.gold, *row.candidates)}
+        for key in sorted(shown & pages.keys()):
+            self._articles[_article(key)].append(key)
 
     def material(self) -> list[Material]:
         return [found for row in self._rows if (found := self._of(row)) is not None]
 
     def _of(self, row: Row) -> Material | None:
-        gold = [self._pages[id] for id in row.gold if id in self._pages]
+        gold = [self._pages[key] for key in row.gold if key in self._pages]
         if not gold:
             return None
         example = self._example(row, gold)
@@ -138,9 +139,9 @@ class _Set:
         if self._name == "covidqa":
             pool = list(_pieces(self._pages[row.gold[0]]))
         elif row.candidates:
-            pool = [self._pages[id] for id in row.candidates if id in self._pages and id not in row.gold]
+            pool = [self._pages[key] for key in row.candidates if key in self._pages and key not in row.gold]
         elif len(near := self._articles[_article(row.gold[0])]) > 1:
-            pool = [self._pages[id] for id in near if id not in row.gold]
+            pool = [self._pages[key] for key in near if key not in row.gold]
         else:
             pool = self._holding(asked, row.gold)
         kept = [
@@ -152,25 +153,25 @@ class _Set:
     def _holding(self, asked: frozenset[str], gold: Sequence[str]) -> list[Page]:
         if not self._holders:
             for ids in self._articles.values():
-                for id in ids:
-                    for word in self._content(self._pages[id]):
-                        self._holders[word].append(id)
+                for key in ids:
+                    for word in self._content(self._pages[key]):
+                        self._holders[word].append(key)
         counts: dict[str, float] = defaultdict(float)
         for word in sorted(asked):
-            for id in self._holders.get(word, ()):
-                counts[id] += 1 / len(self._holders[word])
-        best = sorted(counts, key=lambda id: (-counts[id], id))[:_NEAREST]
-        return [self._pages[id] for id in best if id not in gold]
+            for key in self._holders.get(word, ()):
+                counts[key] += 1 / len(self._holders[word])
+        best = sorted(counts, key=lambda key: (-counts[key], key))[:_NEAREST]
+        return [self._pages[key] for key in best if key not in gold]
 
     def _content(self, page: Page) -> frozenset[str]:
-        key = page.id if page.id in self._pages else page.text
-        if key not in self._words:
-            self._words[key] = frozenset(content_words(f"{page.title} {page.text}"))
-        return self._words[key]
+        known = page.id if page.id in self._pages else page.text
+        if known not in self._words:
+            self._words[known] = frozenset(content_words(f"{page.title} {page.text}"))
+        return self._words[known]
 
 
-def _article(id: str) -> str:
-    return id.rpartition(":")[0] if id.count(":") > 1 else id
+def _article(key: str) -> str:
+    return key.rpartition(":")[0] if key.count(":") > 1 else key
 
 
 def _piece(

@@ -1,7 +1,7 @@
 """The network while it learns: MiniLM with a LoRA adapter by peft, and a small head.
 
-The head gives each token a score as the start and as the end of the answer, `[CLS]` standing for no answer (Devlin et
-al. 2018, section 4.3), and from the pooled row one more score for "nothing here answers this".
+The head gives each token a score as the start and as the end of the answer, `[CLS]` standing for no answer
+(Devlin et al. 2018, section 4.3), and from the pooled row one more score for "nothing here answers this".
 """
 
 from pathlib import Path

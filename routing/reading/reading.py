@@ -1,8 +1,8 @@
 """From the model's scores to answers: for each sentence of each passage, how likely the answer stands in it.
 
-A sentence's score is the log-odds, against no answer, that the answer lies in it: the probabilities of all spans
-within the sentence are added up, so that a sentence which holds several ways to say the answer is not split against
-itself. Each passage is scored by itself; what no passage answers is below none of them.
+A sentence's score is the log-odds, against no answer, that the answer lies in it: the probabilities of all
+spans within the sentence are added up, so that a sentence which holds several ways to say the answer is not
+split against itself. Each passage is scored by itself; what no passage answers is below none of them.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,8 @@ class ReadSentence:
 
 @dataclass(frozen=True, slots=True)
 class ReadPassage:
-    """A passage as read: its sentences in order, and the separate score that nothing in it answers (log-odds)."""
+    """A passage as read: its sentences in order, and the separate score that nothing in it answers (log-
+    odds)."""
 
     sentences: tuple[ReadSentence, ...]
     nothing: float
@@ -114,7 +115,8 @@ def read(
 
 
 def rank(read: Sequence[ReadPassage], calibration: Calibration) -> list[tuple[float, ReadSentence]]:
-    """All sentences of all passages with the log-odds that they answer, best first; of equal ones the earlier."""
+    """All sentences of all passages with the log-odds that they answer, best first; of equal ones the
+    earlier."""
     found = [
         (calibration.log_odds(sentence.score, passage.nothing), sentence)
         for passage in read

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 class PairScores:
     """Logits of one row.
 
-    starts, ends: shape (tokens of the passage,), how likely the answer begins or ends there. no_start, no_end: the
-    same for no answer. nothing: how likely the passage does not answer.
+    starts, ends: shape (tokens of the passage,), how likely the answer begins or ends there. no_start,
+    no_end: the same for no answer. nothing: how likely the passage does not answer.
     """
 
     starts: NDArray[np.float32]

@@ -1,7 +1,9 @@
-"""Trains the reading adapter. Runs on a CPU in an hour or two, on a GPU in minutes; stopped, it goes on where it was.
+"""Trains the reading adapter. Runs on a CPU in an hour or two, on a GPU in minutes; stopped, it goes on
+where it was.
 
-Every pass draws its examples anew from a seed, so a run that was stopped and one that was not see the same rows. The
-weights kept are the moving average of those of the last steps, which reads better than the last step's.
+Every pass draws its examples anew from a seed, so a run that was stopped and one that was not see the same
+rows. The weights kept are the moving average of those of the last steps, which reads better than the last
+step's.
 """
 
 import json
@@ -26,10 +28,11 @@ from routing.reading.variation import gap_questions, near_miss, other_passage, w
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How to train. `passes` are over the real examples; shares are of the answerable ones, drawn for each pass.
+    """How to train. `passes` are over the real examples; shares are of the answerable ones, drawn for each
+    pass.
 
-    After the first pass, sets without unanswerable questions of their own count with `later_share` of their rows:
-    telling what is answered from what is not is the harder part.
+    After the first pass, sets without unanswerable questions of their own count with `later_share` of their
+    rows: telling what is answered from what is not is the harder part.
     """
 
     rank: int = 32
@@ -106,7 +109,8 @@ class Trainer:
 
     @property
     def _kind(self) -> dict[str, object]:
-        """The settings that decide what is learned; threads and checkpoints may differ from one start to the next."""
+        """The settings that decide what is learned; threads and checkpoints may differ from one start to
+        the next."""
         return {k: v for k, v in asdict(self._settings).items() if k not in ("threads", "checkpoint_seconds")}
 
     @property
@@ -116,7 +120,8 @@ class Trainer:
     def run(self, report: Callable[[Progress], None]) -> dict[str, Tensor]:
         """Trains to the end and returns the averaged weights."""
         settings, seen, losses, begun, saved = self._settings, 0, [], time.monotonic(), time.monotonic()
-        # The passes differ in length; their batches are counted first, so that the learning rate knows the end.
+        # The passes differ in length; their batches are counted first, so that the learning rate knows the
+        # end.
         lengths = [len(self._batches(number)) for number in range(settings.passes)]
         steps = sum(lengths)
         done = 0
@@ -162,7 +167,8 @@ class Trainer:
         return float(loss.detach())
 
     def loss(self, batch: Sequence[Row]) -> Tensor:
-        """Negative log of the probability of any right span, or of no answer; and the no-answer score's error."""
+        """Negative log of the probability of any right span, or of no answer; and the no-answer score's
+        error."""
         tensors = collate([row.pair for row in batch], self._device)
         spans, nothing = self.network(*tensors)
         allowed = tensors[4].clone()
@@ -178,7 +184,8 @@ class Trainer:
         return -torch.stack(right).mean() / 2 + self._settings.head_weight * head
 
     def rows(self, examples: Sequence[Example]) -> list[Row]:
-        """The examples as rows; of a passage longer than one row, the row that holds an answer or else the first."""
+        """The examples as rows; of a passage longer than one row, the row that holds an answer or else the
+        first."""
         questions = tokens_of(self._tokenizer, [e.question for e in examples])
         titles = tokens_of(self._tokenizer, [e.title for e in examples])
         texts = tokens_of(self._tokenizer, [e.text for e in examples])
@@ -246,8 +253,8 @@ class Trainer:
         state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
         if state["settings"] != self._kind:
             raise ConflictError(
-                f"{self._folder} holds a run with other settings ({json.dumps(state['settings'])}). Go on with those, "
-                "or choose another folder.",
+                f"{self._folder} holds a run with other settings ({json.dumps(state['settings'])}). Go on with "
+                "those, or choose another folder.",
                 code="other_training_run",
             )
         with torch.no_grad():

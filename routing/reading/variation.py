@@ -1,8 +1,10 @@
-"""Variations of examples, drawn anew for each pass: near misses that look answerable and are not, and gap questions.
+"""Variations of examples, drawn anew for each pass: near misses that look answerable and are not, and gap
+questions.
 
-Near misses follow the kinds that people write (Rajpurkar et al. 2018, table 1): an entity or a number swapped, an
-antonym, a negation; and two that retrieval meets: another passage about the same thing, and the passage without the
-sentence that answers. Gap questions ask for a name, number or date left out of a sentence (Lewis et al. 2019).
+Near misses follow the kinds that people write (Rajpurkar et al. 2018, table 1): an entity or a number
+swapped, an antonym, a negation; and two that retrieval meets: another passage about the same thing, and the
+passage without the sentence that answers. Gap questions ask for a name, number or date left out of a
+sentence (Lewis et al. 2019).
 """
 
 import random
@@ -16,7 +18,81 @@ _NAME = re.compile(r"(?<![.!?]\s)(?<=\s)[A-Z][\w'’-]+(?:\s+(?:of\s+|the\s+)?[A
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,.]*\d(?![\w%])|(?<![\w.,])\d(?![\w.,])")
 _OPPOSITES = [
     tuple(pair.split("/"))
-    for pair in ["first/last", "largest/smallest", "biggest/smallest", "most/least", "more/less", "before/after", "increase/decrease", "increased/decreased", "higher/lower", "highest/lowest", "north/south", "northern/southern", "east/west", "eastern/western", "began/ended", "begin/end", "start/stop", "started/stopped", "early/late", "earlier/later", "earliest/latest", "old/new", "oldest/newest", "oldest/youngest", "above/below", "allow/forbid", "allowed/forbidden", "accept/reject", "accepted/rejected", "won/lost", "win/lose", "gain/lose", "gained/lost", "strong/weak", "stronger/weaker", "fast/slow", "faster/slower", "major/minor", "public/private", "internal/external", "minimum/maximum", "positive/negative", "good/bad", "best/worst", "many/few", "support/oppose", "supported/opposed", "include/exclude", "includes/excludes", "included/excluded", "required/optional", "always/never", "common/rare", "male/female", "inside/outside", "import/export", "upper/lower", "rise/fall", "rose/fell", "create/destroy", "created/destroyed", "open/closed", "cause/prevent", "caused/prevented", "success/failure", "long/short", "longer/shorter", "longest/shortest", "rich/poor", "same/different", "direct/indirect", "active/passive", "known/unknown"]
+    for pair in [
+        "first/last",
+        "largest/smallest",
+        "biggest/smallest",
+        "most/least",
+        "more/less",
+        "before/after",
+        "increase/decrease",
+        "increased/decreased",
+        "higher/lower",
+        "highest/lowest",
+        "north/south",
+        "northern/southern",
+        "east/west",
+        "eastern/western",
+        "began/ended",
+        "begin/end",
+        "start/stop",
+        "started/stopped",
+        "early/late",
+        "earlier/later",
+        "earliest/latest",
+        "old/new",
+        "oldest/newest",
+        "oldest/youngest",
+        "above/below",
+        "allow/forbid",
+        "allowed/forbidden",
+        "accept/reject",
+        "accepted/rejected",
+        "won/lost",
+        "win/lose",
+        "gain/lose",
+        "gained/lost",
+        "strong/weak",
+        "stronger/weaker",
+        "fast/slow",
+        "faster/slower",
+        "major/minor",
+        "public/private",
+        "internal/external",
+        "minimum/maximum",
+        "positive/negative",
+        "good/bad",
+        "best/worst",
+        "many/few",
+        "support/oppose",
+        "supported/opposed",
+        "include/exclude",
+        "includes/excludes",
+        "included/excluded",
+        "required/optional",
+        "always/never",
+        "common/rare",
+        "male/female",
+        "inside/outside",
+        "import/export",
+        "upper/lower",
+        "rise/fall",
+        "rose/fell",
+        "create/destroy",
+        "created/destroyed",
+        "open/closed",
+        "cause/prevent",
+        "caused/prevented",
+        "success/failure",
+        "long/short",
+        "longer/shorter",
+        "longest/shortest",
+        "rich/poor",
+        "same/different",
+        "direct/indirect",
+        "active/passive",
+        "known/unknown",
+    ]
 ]
 _OPPOSITE = {a: b for pair in _OPPOSITES for a, b in (pair, pair[::-1])}
 _VERB = re.compile(
@@ -61,8 +137,8 @@ def other_passage(material: Material, draw: random.Random) -> Example | None:
 
 
 def gap_question(title: str, text: str, draw: random.Random) -> Example | None:
-    """A question for a name, number or date of the passage, made of the sentence it stands in; every fourth is changed
-    so that the passage does not answer it."""
+    """A question for a name, number or date of the passage, made of the sentence it stands in; every fourth
+    is changed so that the passage does not answer it."""
     sentences = [s for s in split_sentences(text) if 8 <= len(text[s.start : s.end].split()) <= 40]
     if not sentences:
         return None
@@ -141,7 +217,8 @@ def _negate(example: Example, draw: random.Random) -> str | None:
 
 
 def gap_questions(texts: Sequence[tuple[str, str]], count: int, draw: random.Random) -> list[Example]:
-    """So many gap questions over passages (title, text); fewer where the passages hold too few names and numbers."""
+    """So many gap questions over passages (title, text); fewer where the passages hold too few names and
+    numbers."""
     found: list[Example] = []
     for _ in range(3 * count):
         if len(found) == count or not texts:

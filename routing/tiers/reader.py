@@ -1,28 +1,29 @@
-"""The rung that every installation has: quotes the one or two sentences that answer, with the embedder in
-memory."""
+"""The rung that every installation has: reads the top passages and quotes the one or two sentences that
+answer."""
 
 import re
 import time
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from app.core.usage import Outcome, Work
-from retrieval.embedder import Embedder
+from retrieval.passage import Passage
 from routing.citation import SpanCitation, cite
+from routing.reading.calibration import probability
+from routing.reading.reading import PassageReader, Readable
 from routing.text.rows import row_in_words
 from routing.text.sentences import Span, is_row
-from routing.text.words import content_words, coverage, names
+from routing.text.words import content_words, coverage, names, words
 from routing.tier import ReaderSettings, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
 from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score
 
 NOTHING_FOUND = "I found nothing that answers this."
 
-_ADDS_ABOVE = 0.7
-"""A second sentence must score at least this share of the first, and hold words of the question it lacks."""
+_ADDS_WITHIN = 2.0
+"""A second sentence's value may be this much below the first's, where it holds words of the question that
+lack."""
 
-_ADJOINS_ABOVE = 0.8
-"""In prose, one right before or after it need hold none, but score at least this share, where words lack."""
+_ADJOINS_WITHIN = 1.0
+"""In prose, one right before or after it need hold none, but be nearer in value, where words lack."""
 
 _ADDS_WORDS = 0.15
 """The share of the question's words that a second sentence must hold beyond the first."""
@@ -30,37 +31,41 @@ _ADDS_WORDS = 0.15
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
 
+_AGREES_ABOVE = 0.3
+"""Probability from which on another passage counts as saying something, to agree or differ."""
+
 
 class ReaderTier:
     """Extracts the answer. It costs nothing but time on our own processor."""
 
     immediate = True
-    unavailable: str | None = None
     baseline_note: str | None = None
 
-    def __init__(self, name: str, label: str, settings: ReaderSettings, embedder: Embedder) -> None:
+    def __init__(self, name: str, label: str, settings: ReaderSettings, reader: PassageReader) -> None:
         self.name = name
         self.label = label
         self._settings = settings
-        self._embedder = embedder
+        self._reader = reader
+
+    @property
+    def unavailable(self) -> str | None:
+        return self._reader.unavailable
 
     def at_most(self) -> Work:
-        return Work(tier=self.name, model=self._embedder.name, outcome="answered")
+        return Work(tier=self.name, model=self._reader.name, outcome="answered")
 
     def expected(self, request: TierRequest) -> Work:  # noqa: ARG002
         return self.at_most()
 
     def answer(self, request: TierRequest) -> Iterator[TierOutput]:
-        """Yields the answer word by word, then whole. Abstains when no sentence is near the question."""
+        """Yields the answer word by word, then whole. Abstains when nothing in the passages answers."""
         started = time.monotonic()
         passages = request.passages[: self._settings.passages]
-        ranked = self._rank(request.standalone, request)
-        abstained = not ranked or ranked[0].cosine < self._settings.abstain_below
+        ranked = self._rank(request.standalone, passages)
+        # The answer shown must be likely itself: another sentence's likelihood is of no use.
+        abstained = not ranked or _likely(ranked[0]) < self._settings.abstain_below
         chosen = [] if abstained else _choose(request.standalone, ranked)
-        cited = [
-            cite(n, passages[s.candidate.passage], Span(s.candidate.start, s.candidate.end))
-            for n, s in enumerate(chosen, 1)
-        ]
+        cited = [_cite(n, passages[s.candidate.passage], s) for n, s in enumerate(chosen, 1)]
         text = " ".join(_sentence(c) for c in cited) if cited else NOTHING_FOUND
         for piece in re.findall(r"\s*\S+", text):
             yield TierDelta(piece)
@@ -69,22 +74,34 @@ class ReaderTier:
             text=text,
             citations=tuple(cited),
             abstained=abstained,
-            signals=_signals(request.standalone, ranked, chosen),
+            signals=_signals(request.standalone, ranked, chosen, passages),
             work=Work(
                 tier=self.name,
-                model=self._embedder.name,
+                model=self._reader.name,
                 outcome=outcome,
                 duration_ms=round((time.monotonic() - started) * 1000),
             ),
         )
 
-    def _rank(self, question: str, request: TierRequest) -> list[Scored]:
-        pool = candidates(request.passages[: self._settings.passages], self._settings.sentences)
-        if not pool:
+    def _rank(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
+        if not passages:
             return []
-        vectors = self._embedder.embed([question, *(candidate.text for candidate in pool)])
-        cosines = (vectors[1:] @ vectors[0]).astype(np.float32)
-        return score(question, pool, cosines)
+        read = self._reader.read(question, [Readable(_heading(p), p.text) for p in passages])
+        return score(question, candidates(question, passages, read, self._reader.calibration))
+
+
+def _heading(passage: Passage) -> str:
+    """What stands above the passage: the document's title and the nearest heading, where it says more."""
+    nearest = passage.heading_path[-1:]
+    return (
+        ": ".join(part for part in (passage.title, *nearest) if part and part != passage.title)
+        or passage.title
+    )
+
+
+def _cite(n: int, passage: Passage, chosen: Scored) -> SpanCitation:
+    candidate = chosen.candidate
+    return cite(n, passage, Span(candidate.start, candidate.end), answer=candidate.answer)
 
 
 def _sentence(citation: SpanCitation) -> str:
@@ -100,13 +117,13 @@ def _choose(question: str, ranked: Sequence[Scored]) -> list[Scored]:
     wanted = frozenset(content_words(question))
     missing = wanted - best.candidate.words
     for other in ranked[1:6]:
-        if other.score < _ADDS_ABOVE * best.score:
+        if other.value < best.value - _ADDS_WITHIN:
             break
         if _alike(best, other) or _row_of_something_else(question, best, other):
             continue
         new = len(missing & other.candidate.words) / len(wanted) if wanted else 0.0
         prose = not is_row(best.candidate.text)
-        goes_on = prose and _adjoins(best, other) and other.score >= _ADJOINS_ABOVE * best.score
+        goes_on = prose and _adjoins(best, other) and other.value >= best.value - _ADJOINS_WITHIN
         if new >= _ADDS_WORDS or (missing and goes_on):
             both = [best, other]
             if other.candidate.passage == best.candidate.passage:
@@ -133,20 +150,36 @@ def _alike(a: Scored, b: Scored) -> bool:
     return len(ours & theirs) > _SAME * min(len(ours), len(theirs))
 
 
-def _signals(question: str, ranked: Sequence[Scored], chosen: Sequence[Scored]) -> Signals:
+def _likely(scored: Scored) -> float:
+    return probability(scored.candidate.log_odds)
+
+
+def _signals(
+    question: str, ranked: Sequence[Scored], chosen: Sequence[Scored], passages: Sequence[Passage]
+) -> Signals:
     if not ranked:
-        return Signals(agreement=0)
+        return Signals(answerable=0.0, agreement=0)
     best = ranked[0]
-    different = next((other for other in ranked[1:] if not _alike(best, other)), None)
-    near = {s.candidate.passage for s in ranked if s.score >= 0.9 * best.score}
+    said = _said(best, passages)
+    different = next((other for other in ranked[1:] if _said(other, passages) != said), None)
+    agreeing = {
+        s.candidate.passage for s in ranked if _likely(s) >= _AGREES_ABOVE and _said(s, passages) == said
+    }
     offered = {word for s in chosen for word in s.candidate.words | s.candidate.context}
     return Signals(
-        score=best.cosine,
-        margin=best.score - different.score if different else best.score,
+        score=_likely(best),
+        margin=_likely(best) - _likely(different) if different else _likely(best),
+        answerable=max(_likely(s) for s in ranked),
         coverage=coverage(set(content_words(question)), offered),
         names=coverage(set(named), offered) if (named := names(question)) else None,
         kind=offers(" ".join(s.candidate.text for s in chosen), asked)
         if (asked := kinds_asked(question))
         else None,
-        agreement=len(near),
+        agreement=len(agreeing),
     )
+
+
+def _said(scored: Scored, passages: Sequence[Passage]) -> str:
+    """The answer itself, so that the same one said in other places is seen to be the same."""
+    candidate = scored.candidate
+    return " ".join(words(candidate.answer.of(passages[candidate.passage].text)))

@@ -1,4 +1,5 @@
-"""A reader for tests that need no real reading: a sentence answers as far as it shares words with the question."""
+"""A reader for tests that need no real reading: a sentence answers as far as it shares words with the
+question."""
 
 from collections.abc import Sequence
 
@@ -9,7 +10,8 @@ from routing.text.words import content_words
 
 
 class WordReader:
-    """Each word that a sentence shares with the question adds two to its log-odds; without any they are -6."""
+    """Each word that a sentence shares with the question adds two to its log-odds; without any they are
+    -6."""
 
     name = "word-reader"
     unavailable: str | None = None
