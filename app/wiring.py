@@ -5,6 +5,7 @@ Each part is made on first use, so that a command pays only for what it needs.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import structlog
 from app.core.config import Settings, get_settings
 from app.core.db import Database
 from app.core.directory import Directory
-from app.core.errors import RungError
+from app.core.errors import NotFoundError, RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID, EVERYONE, PUBLIC, Caller
 from app.core.sign_in import SignIns
 
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from retrieval.embedder import Embedder
     from retrieval.index import Index
     from retrieval.search import Searcher
+    from routing.adapters.adapter import AdapterChooser
     from routing.adapters.registry import Adapters
     from routing.answer import Answerer
     from routing.history import History
     from routing.runner import AskRunner
+    from routing.tier import Tier, TierSpec
     from web.deps import HealthCheck, Services
 
 
@@ -83,6 +86,10 @@ class House:
             team="company",
             principals=frozenset({EVERYONE, PUBLIC}),
         )
+
+    def operator(self) -> Caller:
+        """Whoever runs the command line: the machine is theirs, so they may change what admins may."""
+        return replace(self.caller(None), is_admin=True)
 
     # documents and passages
 
@@ -163,16 +170,52 @@ class House:
         return Answerer(
             database=self.database,
             searcher=self.searcher,
-            ladder=build_ladder(self.settings, self.embedder, self.ledger.plan.currency),
+            ladder=build_ladder(
+                self.settings, self.embedder, self.ledger.plan.currency, adapters=self.adapters
+            ),
             meter=self.ledger,
             may_read_document=self.library.may_read,
         )
 
     @cached_property
     def adapters(self) -> "Adapters":
-        from routing.adapters.registry import Adapters
+        """The local model's adapters: what manages them, and what chooses one for a question."""
+        from routing.adapters import Surroundings, build_adapters
 
-        return Adapters()
+        around = Surroundings(
+            may_read_all=self.library.may_read_all,
+            kind_of=self._kind_of_source,
+            caller_of=self._caller_of,
+            people_of=self._people,
+            rung_with=self._local_rung,
+        )
+        return build_adapters(self.settings, self.database, around)
+
+    def _local_rung(self, spec: "TierSpec", adapters: "AdapterChooser") -> "Tier":
+        """The local rung of a ladder, with these adapters."""
+        from routing.tiers import build_ladder
+
+        currency = self.ledger.plan.currency
+        ladder = build_ladder(self.settings, self.embedder, currency, specs=[spec], adapters=adapters)
+        return ladder.top
+
+    def _kind_of_source(self, workspace_id: str, name: str) -> str | None:
+        from ingest.sync.runs import find_source
+
+        try:
+            with self.database.read() as session:
+                return find_source(session, name, workspace_id).kind
+        except NotFoundError:
+            return None
+
+    def _caller_of(self, user_id: str) -> Caller | None:
+        """The caller that past questions were asked by; the command line asks as the operator."""
+        operator = self.caller(None)
+        return operator if user_id == operator.user_id else self.directory.caller_by_id(user_id)
+
+    def _people(self, workspace_id: str) -> list[Caller]:
+        found = (self.directory.caller_by_id(person.id) for person in self.directory.list())
+        return [person for person in found if person is not None and person.workspace_id == workspace_id]
 
     @cached_property
     def history(self) -> "History":

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -53,6 +54,37 @@ class Settings(BaseSettings):
         1_500_000_000, gt=0, description="Most memory the parser process may use."
     )
 
+    local_url: str | None = Field(
+        None, description="A vLLM server for the local rung, ending with /v1; no local rung by default."
+    )
+    local_api_key: SecretStr | None = Field(
+        None, description="Key of the vLLM server, where it asks for one."
+    )
+    local_model: str | None = Field(
+        None,
+        description="The base model as the vLLM server names it; the default is the one it says it serves.",
+    )
+    local_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest wait for the local model's next bytes."
+    )
+    local_adapters_dir: Path | None = Field(
+        None,
+        description="Folder of the local model's adapters; the default is adapters in the data folder.",
+    )
+    local_adapters_dir_on_server: str | None = Field(
+        None, description="The same folder as the vLLM server sees it, where it has another path there."
+    )
+    local_input_price: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        description="What a million input tokens cost us on our own hardware, in the plan's currency.",
+    )
+    local_output_price: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        description="What a million output tokens cost us on our own hardware, in the plan's currency.",
+    )
+
     premium_model: str | None = Field(
         None, description="The premium rung's model as LiteLLM names it, such as openai/gpt-5.2."
     )
@@ -82,10 +114,22 @@ class Settings(BaseSettings):
         False, description="Set it behind TLS: cookies are then sent over HTTPS only."
     )
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "local_adapters_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
+
+    @field_validator("local_url")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address such as http://127.0.0.1:8001/v1")
+        if "@" in parts.netloc:
+            raise ValueError("must hold no user name or password; the key goes into RUNG_LOCAL_API_KEY")
+        return value.rstrip("/")
 
     @property
     def database_address(self) -> str:
@@ -103,6 +147,11 @@ class Settings(BaseSettings):
                 code="unknown_database",
             )
         return f"postgresql+psycopg://{rest}"
+
+    @property
+    def adapters_folder(self) -> Path:
+        """Where the local model's adapters lie."""
+        return self.local_adapters_dir or self.data_dir / "adapters"
 
     @property
     def base_url(self) -> str:

@@ -46,7 +46,7 @@ class Chooser:
         for assignment, version in serving:
             reason = _fits(assignment, caller, kind)
             if reason is not None and self.may_serve(caller, version):
-                return AdapterChoice(version.served_name, f"{version.served_name}: {reason}")
+                return AdapterChoice(version.served_name, reason)
         return None
 
     def may_serve(self, caller: Caller, version: AdapterVersionRow) -> bool:
@@ -71,7 +71,7 @@ class Chooser:
 def _fits(assignment: Assignment, caller: Caller, kind: str | None) -> str | None:
     """Why a question goes to this assignment's adapter; nothing when it does not."""
     if assignment.scope == "team":
-        return f"the adapter of team {caller.team}" if assignment.value == caller.team else None
+        return f"chosen for team {caller.team}" if assignment.value == caller.team else None
     if assignment.scope == "source_kind":
-        return f"the adapter for sources of kind {kind}" if assignment.value == kind else None
-    return "the workspace's adapter"
+        return f"chosen for sources of kind {kind}" if assignment.value == kind else None
+    return "chosen for the whole workspace"

@@ -163,8 +163,8 @@ class Adapters:
         row = self._row(caller, adapter.previous)
         if row is None:
             raise ConflictError(
-                f"{name} has no previous version to go back to. Retire what is in service, and the base model "
-                "answers.",
+                f"{name} has no previous version to go back to. Retire what is in service, and the base "
+                "model answers.",
                 code="no_previous",
             )
         self._service.roll_back(row, adapter.in_service, _who(caller))

@@ -49,8 +49,8 @@ class Service:
     def retire(self, row: AdapterVersionRow, done_by: str, *, in_service: bool) -> None:
         if row.state == "in_service" and not in_service:
             raise ConflictError(
-                f"{row.served_name} answers questions now. Retire it all the same by saying so (--in-service); "
-                "the base model answers then.",
+                f"{row.served_name} answers questions now. Retire it all the same by saying so "
+                "(--in-service); the base model answers then.",
                 code="in_service",
             )
         if row.state != "retired":

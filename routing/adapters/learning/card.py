@@ -59,8 +59,8 @@ A LoRA adapter in peft's format, made by Rung on {self.made_at:%Y-%m-%d %H:%M} U
 ## Whom it may serve
 
 Only people who may read every one of its {len(version.documents)} documents at the moment they ask. When it
-was made these were {counts.serves} of {counts.people} people. A document that is deleted counts as readable by
-nobody.
+was made these were {counts.serves} of {counts.people} people. A document that is deleted counts as readable
+by nobody.
 
 ## Scores
 

@@ -74,42 +74,46 @@ class Collected:
         return tuple(example for example in self.examples if example.held_out)
 
 
-def chat_settings(specs: Sequence[TierSpec]) -> ChatSettings:
-    """How the local rung asks its model; where the ladder has none, how the premium rung does.
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """What the ladder says: how the local rung asks, whose answers are learned from, and the most passages of
+    a question that any rung reads."""
 
-    Raises:
-        ConfigurationError: `bad_ladder`, without any rung that asks a chat model.
-    """
-    chats = {spec.name: spec.chat for spec in specs if spec.chat is not None}
-    found = chats.get("local") or next(iter(reversed(chats.values())), None)
-    if found is None:
-        raise ConfigurationError("The ladder has no rung that asks a chat model.", code="bad_ladder")
-    return found
+    local: TierSpec
+    chat: ChatSettings
+    premium: str
+    passages_read: int
+
+
+def rungs(specs: Sequence[TierSpec]) -> Rungs:
+    """Raises ConfigurationError `bad_ladder`, where no rung has adapters."""
+    chats = [(spec, spec.chat) for spec in specs if spec.chat is not None]
+    local = next(((spec, chat) for spec, chat in chats if chat.deployment == "local"), None)
+    if local is None:
+        raise ConfigurationError(
+            "routing/tiers.toml has no rung on the local deployment, which adapters are for.",
+            code="bad_ladder",
+        )
+    premium = next((spec.name for spec, chat in reversed(chats) if chat.deployment == "premium"), "")
+    readers = [spec.reader.passages for spec in specs if spec.reader is not None]
+    return Rungs(*local, premium, max(*readers, *(chat.passages for _, chat in chats)))
 
 
 class Collector:
-    """Collects examples.
-
-    Args:
-        premium_tier: the rung whose answers to hard questions are learned from.
-        passages_read: the most passages of a question that any rung reads: whatever it answered may come
-            from them, also where fewer of them fit into the local model's prompt.
-    """
+    """Collects examples. Whatever a rung answered may come from any passage that it read, also where fewer of
+    them fit into the local model's prompt: the documents of all of them count."""
 
     def __init__(
         self,
         past: Past,
         *,
-        chat: ChatSettings,
-        premium_tier: str,
-        passages_read: int,
+        rungs: Rungs,
         caller_of: CallerOf,
         may_read_all: MayReadAll,
     ) -> None:
         self._past = past
-        self._chat = chat
-        self._premium_tier = premium_tier
-        self._passages_read = passages_read
+        self._rungs = rungs
+        self._chat = rungs.chat
         self._caller_of = caller_of
         self._may_read_all = may_read_all
 
@@ -129,7 +133,7 @@ class Collector:
         dropped: Counter[str] = Counter()
         seen: set[str] = set()
         limit = min(self._chat.max_input_tokens, max_input_tokens or self._chat.max_input_tokens)
-        for answer in self._past.answers(workspace_id, filters, self._premium_tier):
+        for answer in self._past.answers(workspace_id, filters, self._rungs.premium):
             same = normalised(answer.question.standalone)
             made = REPEATED if same in seen else self._example(answer, filters, limit)
             if isinstance(made, str):
@@ -151,7 +155,7 @@ class Collector:
         request = TierRequest(question.text, question.standalone, question.passages, caller, turns)
         prompt = build_prompt(self._chat.prompt, request, self._chat.passages, max_input_tokens)
         documents = {p.document_id for p in prompt.passages} | {
-            p.document_id for q in (question, *past.before) for p in q.passages[: self._passages_read]
+            p.document_id for q in (question, *past.before) for p in q.passages[: self._rungs.passages_read]
         }
         if not self._may_read_all(caller, documents):
             return GONE

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from app.core.clock import Clock, utc_now
-from app.core.errors import InputError
+from app.core.errors import InputError, ProviderError
 from app.core.identity import Caller, parse_access
+from retrieval.passage import Passage
 from routing.adapters.adapter import (
+    AdapterChoice,
     AdapterVersion,
     ExampleCounts,
     ExampleFilters,
@@ -34,7 +36,7 @@ from routing.adapters.service import BASE, Service
 from routing.adapters.shelf import Shelf, check_name, clear_work
 from routing.adapters.store import NewVersion, Store
 from routing.adapters.tables import AdapterVersionRow
-from routing.tier import TierAnswer, TierRequest
+from routing.tier import Tier, TierAnswer, TierRequest
 
 LEAST_EXAMPLES = 40
 """Fewer examples teach a model nothing but themselves."""
@@ -42,8 +44,8 @@ LEAST_EXAMPLES = 40
 _MOST_JUDGED = 200
 _AT_ONCE = 4
 
-Respond = Callable[[str | None, TierRequest], TierAnswer]
-"""What the local rung answers with the adapter of this served name, or with the bare base model."""
+RungFor = Callable[[str | None], Tier]
+"""The local rung with the adapter of this served name for every question, or with the bare base model."""
 
 PeopleOf = Callable[[str], Sequence[Caller]]
 """Everybody of a workspace who may sign in."""
@@ -51,7 +53,8 @@ PeopleOf = Callable[[str], Sequence[Caller]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What making an adapter needs."""
+    """What making an adapter needs. `prompt_tokens` is the longest prompt that the server takes, where it
+    answers: what is trained on is cut as what will be asked."""
 
     store: Store
     shelf: Shelf
@@ -59,8 +62,22 @@ class Parts:
     collector: Collector
     may_read_all: MayReadAll
     people_of: PeopleOf
-    respond: Respond
+    rung_for: RungFor
+    prompt_tokens: Callable[[], int | None]
     clock: Clock = utc_now
+
+
+class OneAdapter:
+    """The same adapter for every question, whoever asks: for judging, where nobody reads the answers."""
+
+    def __init__(self, served_name: str | None) -> None:
+        self._served_name = served_name
+
+    def choose(self, caller: Caller, passages: Sequence[Passage]) -> AdapterChoice | None:  # noqa: ARG002
+        return None if self._served_name is None else AdapterChoice(self._served_name, "judged")
+
+    def restore(self, served_name: str) -> bool:  # noqa: ARG002
+        return False
 
 
 class Making:
@@ -87,7 +104,8 @@ class Making:
         with parts.shelf.making(workspace_id, check_name(name)) as folder:
             self._take_up(workspace_id, name, folder)
             report(Progress("Collecting examples", 0, 1))
-            collected = parts.collector.collect(workspace_id, filters)
+            room = parts.prompt_tokens()
+            collected = parts.collector.collect(workspace_id, filters, max_input_tokens=room)
             counts = self._count(workspace_id, collected)
             _require_enough(counts)
             report(Progress("Reading the base model", 0, 1, f"{counts.training} examples"))
@@ -119,8 +137,8 @@ class Making:
         """Raises as `Adapters.add`."""
         if not access:
             raise InputError(
-                "Nothing is known of the documents this adapter was trained on, so it would serve nobody. Say "
-                "whom it may serve, such as --access everyone or --access group:finance.",
+                "Nothing is known of the documents this adapter was trained on, so it would serve nobody. "
+                "Say whom it may serve, such as --access everyone or --access group:finance.",
                 code="access_unknown",
             )
         named = sorted(str(principal) for principal in parse_access(access))
@@ -187,8 +205,8 @@ class Making:
         if len(held_out) < LEAST_QUESTIONS:
             raise InputError(
                 f"Judging needs at least {LEAST_QUESTIONS} held-out questions, there are {len(held_out)}. A "
-                "fifth of the answers that people mark good, or that the premium model gives to hard questions, "
-                "is held out; ask people to rate answers.",
+                "fifth of the answers that people mark good, or that the premium model gives to hard "
+                "questions, is held out; ask people to rate answers.",
                 code="too_few_held_out",
             )
         return held_out[:_MOST_JUDGED]
@@ -196,8 +214,9 @@ class Making:
     def _scores(self, served_name: str | None, examples: Sequence[Example], report: Report) -> list[float]:
         """Each question's score, asked a few at once."""
         found: list[float] = []
+        rung = self._parts.rung_for(served_name)
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="judge") as pool:
-            asked = [pool.submit(self._parts.respond, served_name, example.request) for example in examples]
+            asked = [pool.submit(_answer, rung, example.request) for example in examples]
             try:
                 for done, (example, answer) in enumerate(zip(examples, asked, strict=True), 1):
                     found.append(score(example, answer.result()))
@@ -247,14 +266,21 @@ class Making:
         return made
 
 
+def _answer(rung: Tier, request: TierRequest) -> TierAnswer:
+    for output in rung.answer(request):
+        if isinstance(output, TierAnswer):
+            return output
+    raise ProviderError("The local rung ended without an answer.", code="provider_error")
+
+
 def _require_enough(counts: ExampleCounts) -> None:
     if counts.training >= LEAST_EXAMPLES:
         return
     left_out = "".join(f" {n} left out: {reason}." for reason, n in counts.dropped)
     raise InputError(
         f"Training needs at least {LEAST_EXAMPLES} examples, there are {counts.training} (and "
-        f"{counts.held_out} held out for judging). They come from answers that people mark good, and from the "
-        f"premium model's answers to questions that were too hard for the rungs below.{left_out}",
+        f"{counts.held_out} held out for judging). They come from answers that people mark good, and from "
+        f"the premium model's answers to questions that were too hard for the rungs below.{left_out}",
         code="too_few_examples",
     )
 
