@@ -132,7 +132,7 @@ class Answerer:
         text = validate_question(question)
         passages = self._parts.searcher.search(caller, text, filters=filters).passages
         first, second = stage1(text), stage2(text, text, passages)
-        room = Room(self.ladder.available())
+        room = Room(self.ladder.ready())
         decision = self._parts.policy.start(second, passages, room, self.ladder)
         route = RouteUpdate("", decision.tier.name, second.probability, second.reasons)
         return RoutePreview(text, passages, route, (first, second))

@@ -18,7 +18,7 @@ from routing.difficulty import stage1, stage2, stage3
 from routing.history.records import Outcome, Records
 from routing.policy import Decision, Policy, Room
 from routing.question import Asking
-from routing.tier import AUTO, Ladder, Tier, TierAnswer, TierAttempt, TierRequest
+from routing.tier import AUTO, Ladder, Signals, Tier, TierAnswer, TierAttempt, TierRequest, resting
 from routing.updates import (
     AnswerUpdate,
     Attempt,
@@ -39,6 +39,8 @@ PASSAGES = 10
 
 _CLOSEST = 3
 """How many passages are cited when nothing is answered for certain."""
+
+CLOSEST = "{why} These passages come closest."
 
 OVER_BUDGET = "The budget leaves no room for a better rung, so only cheaper ones were used."
 
@@ -107,7 +109,7 @@ class Flow:
     def _reserve(self) -> Room:
         """Holds the most this question may cost; leaves out the dearest rungs until it fits."""
         named, ladder = self._asking.request.tier, self._parts.ladder
-        usable = ladder.available() if named == AUTO else (ladder.get(named),)
+        usable = ladder.ready() if named == AUTO else (ladder.get(named),)
         if not usable:
             raise UnavailableError("No rung can be used; an admin has to set one up.", code="no_tier")
         for count in range(len(usable), 1, -1):
@@ -130,7 +132,8 @@ class Flow:
         over_budget = count < len(usable)
         if over_budget:
             self._outcome.notes.append(OVER_BUDGET)
-        return Room(usable[:count], over_budget)
+        rest = [(tier, why) for tier in self._parts.ladder.available() if (why := resting(tier)) is not None]
+        return Room(usable[:count], over_budget, tuple(why for tier, why in rest if tier not in usable))
 
     def _search(self) -> PassagesUpdate:
         asking, started = self._asking, time.monotonic()
@@ -153,6 +156,8 @@ class Flow:
             reasons = (f"{tier.label} was asked for", *reasons)
         if room.over_budget:
             reasons = (*reasons, OVER_BUDGET)
+        if asking.request.tier == AUTO:
+            reasons = (*reasons, *room.left_out)
         route = RouteUpdate(self._id, tier.name, second.probability, reasons)
         self._outcome.route = route
         self._outcome.timings_ms["route"] = _ms_since(started)
@@ -161,31 +166,59 @@ class Flow:
     def _climb(self, tier: Tier, room: Room) -> Generator[Update, None, tuple[TierAnswer, Tier]]:
         """Answers on one rung after the other until an answer stays; returns it and its rung."""
         while True:
-            started = time.monotonic()
-            answer, held = yield from self._run(tier)
-            self._outcome.timings_ms[tier.name] = _ms_since(started)
+            started, asked = time.monotonic(), tier.name
+            try:
+                answer, held = yield from self._run(tier, room)
+            except ProviderError as error:
+                if self._asking.request.tier != AUTO:
+                    raise
+                better, room = self._after_failure(tier, room, error)
+                if better is None:
+                    return self._nothing_left(tier, error), tier
+                yield self._escalation(tier, better, error.message)
+                tier = better
+                continue
+            finally:
+                self._outcome.timings_ms[asked] = _ms_since(started)
             decision = self._judge(answer, tier, room)
             withdrawn = decision.action == "abstain" and decision.text != answer.text
-            keep_shown = not withdrawn and not (decision.action == "escalate" and answer.abstained)
-            if keep_shown:
+            # A quick answer may be read while a better one is made; a held one is not shown to be replaced.
+            replaced = decision.action == "escalate" and (answer.abstained or not tier.immediate)
+            if not withdrawn and not replaced:
                 yield from (DeltaUpdate(self._id, text) for text in held)
             if decision.action != "escalate":
-                return (self._withdraw(answer, decision) if withdrawn else self._keep(answer)), tier
+                return (self._withdraw(answer, decision) if withdrawn else self._keep(answer, decision)), tier
             self._outcome.attempts.append((replace(answer.work, outcome="escalated"), decision.reason))
-            self._outcome.escalation_reason = decision.reason
-            yield EscalationUpdate(self._id, tier.name, decision.tier.name, decision.reason)
+            yield self._escalation(tier, decision.tier, decision.reason)
             tier = decision.tier
 
-    def _run(self, tier: Tier) -> Generator[Update, None, tuple[TierAnswer, list[str]]]:
-        """One rung's answer. The deltas of an immediate rung are held until its answer is judged."""
+    def _escalation(self, tier: Tier, better: Tier, reason: str) -> EscalationUpdate:
+        self._outcome.escalation_reason = reason
+        return EscalationUpdate(self._id, tier.name, better.name, reason)
+
+    def _after_failure(self, tier: Tier, room: Room, error: ProviderError) -> tuple[Tier | None, Room]:
+        """The next usable rung, if any, and the room without the one that failed."""
+        _log.warning("a rung failed", query_id=self._id, tier=tier.name, code=error.code, error=error.message)
+        return room.above(tier, self._parts.ladder), room.without(tier, error.message)
+
+    def _nothing_left(self, tier: Tier, error: ProviderError) -> TierAnswer:
+        """Says plainly what failed and cites what comes closest. An earlier answer was not good enough."""
+        work = Work(tier.name, "none", "abstained")
+        if not self._outcome.attempts:
+            self._outcome.attempts.append((work, error.message))
+        return self._abstention(CLOSEST.format(why=error.message), work)
+
+    def _run(self, tier: Tier, room: Room) -> Generator[Update, None, tuple[TierAnswer, list[str]]]:
+        """One rung's answer. Its deltas are held until it is judged where it may yet be replaced."""
         held: list[str] = []
         answer: TierAnswer | None = None
+        climbs = self._asking.request.tier == AUTO and room.above(tier, self._parts.ladder) is not None
         for output in tier.answer(self._request()):
             if isinstance(output, TierAttempt):
                 self._outcome.attempts.append((output.work, output.reason))
             elif isinstance(output, TierAnswer):
                 answer = output
-            elif tier.immediate:
+            elif tier.immediate or climbs:
                 held.append(output.text)
             else:
                 yield DeltaUpdate(self._id, output.text)
@@ -211,17 +244,23 @@ class Flow:
         self._outcome.stages[third.stage] = third.probability
         return self._parts.policy.judge(third, answer, tier, passages, room, ladder)
 
-    def _keep(self, answer: TierAnswer) -> TierAnswer:
+    def _keep(self, answer: TierAnswer, decision: Decision) -> TierAnswer:
         self._outcome.attempts.append((answer.work, ""))
+        if decision.action == "answer" and decision.reason:
+            self._outcome.notes.append(decision.reason)
         return answer
 
     def _withdraw(self, answer: TierAnswer, decision: Decision) -> TierAnswer:
         """Says that the question is too hard, and cites what comes closest instead of the doubtful answer."""
         work = replace(answer.work, outcome="abstained")
         self._outcome.attempts.append((work, "The quick answer was not sure enough to be shown."))
+        shown = self._abstention(decision.text, work)
+        return replace(answer, text=shown.text, citations=shown.citations, abstained=True, work=work)
+
+    def _abstention(self, words: str, work: Work) -> TierAnswer:
         citations = closest(self._asking.standalone, self._outcome.passages, _CLOSEST)
-        text = " ".join((decision.text, "".join(f"[{c.n}]" for c in citations))).strip()
-        return replace(answer, text=text, citations=citations, abstained=True, work=work)
+        text = " ".join((words, "".join(f"[{c.n}]" for c in citations))).strip()
+        return TierAnswer(text, citations, abstained=True, signals=Signals(), work=work)
 
     def _answer_update(self, answer: TierAnswer, tier: Tier) -> AnswerUpdate:
         return AnswerUpdate(
@@ -308,6 +347,8 @@ def _citation(citation: SpanCitation) -> Citation:
         quote=citation.quote,
         start=citation.start,
         end=citation.end,
+        answer_start=citation.answer_start,
+        answer_end=citation.answer_end,
     )
 
 

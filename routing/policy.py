@@ -1,7 +1,7 @@
 """Turns difficulty into a decision: answer here, climb a rung, or say that nothing good enough was found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrieval.passage import Passage
@@ -10,12 +10,13 @@ from routing.tier import Ladder, Tier, TierAnswer
 
 Action = Literal["answer", "escalate", "abstain"]
 
-TOO_HARD_UNAVAILABLE = (
-    "This question looks hard, and no premium model is set up. These passages come closest."
-)
+TOO_HARD_UNAVAILABLE = "This question looks hard, and no better model is set up. These passages come closest."
+TOO_HARD_LEFT_OUT = "This question looks hard. {why} These passages come closest."
 TOO_HARD_BUDGET = (
     "This question looks hard, and the budget leaves no room for a better model. These passages come closest."
 )
+
+NOT_SURE = "The best rung that could be used was not sure of this answer."
 
 _NEAR_COSINE = 0.2
 
@@ -34,11 +35,18 @@ class Decision:
 class Room:
     """The rungs this question may use: available, and their price fits into the budget.
 
-    `over_budget` is true when a rung had to be left out for its price.
+    `over_budget` is true when a rung had to be left out for its price. `left_out` says of each rung whose
+    server does not answer, why.
     """
 
     usable: tuple[Tier, ...]
     over_budget: bool = False
+    left_out: tuple[str, ...] = ()
+
+    def without(self, tier: Tier, why: str) -> "Room":
+        """The rungs that are left when one has failed."""
+        usable = tuple(other for other in self.usable if other is not tier)
+        return replace(self, usable=usable, left_out=(*self.left_out, why))
 
     def above(self, tier: Tier, ladder: Ladder) -> Tier | None:
         """The next usable rung above, if any."""
@@ -86,7 +94,16 @@ class Policy:
             return Decision("escalate", better, difficulty.reasons[0])
         if tier is ladder.top:
             return Decision("answer", tier)
-        return Decision("abstain", tier, text=TOO_HARD_BUDGET if room.over_budget else TOO_HARD_UNAVAILABLE)
+        if not tier.immediate:
+            # It was streamed, and its citations are checked: it stands, with a word of warning.
+            return Decision("answer", tier, NOT_SURE)
+        return Decision("abstain", tier, text=_too_hard(room))
+
+
+def _too_hard(room: Room) -> str:
+    if room.left_out:
+        return TOO_HARD_LEFT_OUT.format(why=room.left_out[-1])
+    return TOO_HARD_BUDGET if room.over_budget else TOO_HARD_UNAVAILABLE
 
 
 def anything_near(passages: Sequence[Passage]) -> bool:

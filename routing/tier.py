@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -29,24 +29,36 @@ class ReaderSettings(_Strict):
     """Settings of a rung that quotes the answering sentences."""
 
     passages: int = Field(ge=1, le=20, description="How many of the top passages are read.")
-    sentences: int = Field(ge=2, le=200, description="Most sentences that are compared.")
     abstain_below: float = Field(
-        ge=0, le=1, description="Best sentence's cosine under which nothing is said."
+        ge=0, le=1, description="Probability that the best sentence answers, under which nothing is said."
     )
 
 
-class ChatSettings(_Strict):
-    """Settings of a rung that asks a chat model. Reference prices are for the modelled baseline alone."""
+class ReferencePrices(_Strict):
+    """Prices a million tokens, for the modelled baseline while the rung is not set up."""
 
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    input_price: Decimal = Field(ge=0, strict=False)
+    output_price: Decimal = Field(ge=0, strict=False)
+
+
+class ChatSettings(_Strict):
+    """Settings of a rung that asks a chat model."""
+
+    deployment: Literal["local", "premium"] = Field(description="Whose address, key and prices it uses.")
     prompt: str = Field(min_length=1, description="File in routing/llm/prompts, without its ending.")
     passages: int = Field(ge=1, le=50)
     max_input_tokens: int = Field(ge=500)
     max_output_tokens: int = Field(ge=50)
     expected_output_tokens: int = Field(ge=1)
     longest_answer_seconds: float = Field(gt=0)
-    reference_currency: str = Field(pattern=r"^[A-Z]{3}$")
-    reference_input_price: Decimal = Field(ge=0, strict=False, description="A million input tokens.")
-    reference_output_price: Decimal = Field(ge=0, strict=False, description="A million output tokens.")
+    reference: ReferencePrices | None = Field(None, description="For premium alone.")
+
+    @model_validator(mode="after")
+    def _reference_for_premium_alone(self) -> "ChatSettings":
+        if (self.deployment == "premium") != (self.reference is not None):
+            raise ValueError("the premium deployment needs [tier.chat.reference], and no other has it")
+        return self
 
 
 class TierSpec(_Strict):
@@ -147,7 +159,8 @@ class Signals:
     coverage: share of the question's words in the answer. names: the same of what it names and numbers. kind:
     whether it holds the kind of thing asked for. agreement: passages with a sentence about as good.
     answerable: probability that the passages answer at all, by a model trained to tell. mean_logprob,
-    least_logprob: of the answer's tokens, natural logarithms, by the model that wrote it.
+    least_logprob: of the answer's tokens, natural logarithms, by the model that wrote it. supported: share of
+    the answer's citation marks that a passage supports.
     """
 
     score: float | None = None
@@ -155,6 +168,7 @@ class Signals:
     answerable: float | None = None
     mean_logprob: float | None = None
     least_logprob: float | None = None
+    supported: float | None = None
     coverage: float | None = None
     names: float | None = None
     kind: float | None = None
@@ -220,6 +234,21 @@ class Tier(Protocol):
         ...
 
 
+@runtime_checkable
+class Rests(Protocol):
+    """A rung that is left out for some seconds after its server did not answer."""
+
+    @property
+    def resting(self) -> str | None:
+        """Why it is left out now; nothing when it is not."""
+        ...
+
+
+def resting(tier: Tier) -> str | None:
+    """Why a rung is left out for some seconds; nothing when it is not, and for rungs that never rest."""
+    return tier.resting if isinstance(tier, Rests) else None
+
+
 class Ladder:
     """The rungs in order, cheapest first; the last is the baseline of every saving."""
 
@@ -240,6 +269,11 @@ class Ladder:
         """The rungs that can be used now, cheapest first."""
         return tuple(tier for tier in self.tiers if tier.unavailable is None)
 
+    def ready(self) -> tuple[Tier, ...]:
+        """The available rungs without those that rest; all of them where every one rests."""
+        available = self.available()
+        return tuple(tier for tier in available if resting(tier) is None) or available
+
     def get(self, name: str) -> Tier:
         """The rung of this name.
 
@@ -253,6 +287,6 @@ class Ladder:
         raise InputError(f"There is no rung {name!r}; choose one of {names}.", code="no_such_tier")
 
     def above(self, name: str) -> Tier | None:
-        """The next rung up, or nothing at the top."""
-        position = self.tiers.index(self.get(name)) + 1
-        return self.tiers[position] if position < len(self.tiers) else None
+        """The next rung up that can be used; where none can, the top, which says why. Nothing at the top."""
+        higher = self.tiers[self.tiers.index(self.get(name)) + 1 :]
+        return next((tier for tier in higher if tier.unavailable is None), higher[-1] if higher else None)

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         "bundled", description="`bundled` (all-MiniLM-L6-v2) or a folder with a sentence-transformers model."
     )
+    reader_adapter: str = Field(
+        "bundled", description="`bundled`, or a file that `adapter train reader` wrote."
+    )
     embedding_threads: int = Field(0, ge=0, description="Threads for the encoder; 0 means one per core.")
 
     max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")

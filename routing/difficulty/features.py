@@ -81,15 +81,18 @@ class PassageFeatures:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFeatures:
-    """The first answer's own signs; 0 where the rung has none, but 1 for names and kind."""
+    """The answer's own signs, `None` where its rung has none. See `routing.tier.Signals` for what each is."""
 
-    abstained: float
-    score: float
-    margin: float
-    coverage: float
-    names: float
-    kind: float
-    agreement: int
+    abstained: bool
+    score: float | None
+    margin: float | None
+    coverage: float | None
+    names: float | None
+    kind: float | None
+    agreement: int | None
+    mean_logprob: float | None
+    least_logprob: float | None
+    supported: float | None
 
 
 def question_features(question: str) -> QuestionFeatures:
@@ -130,13 +133,16 @@ def passage_features(question: str, passages: Sequence[Passage]) -> PassageFeatu
 def answer_features(answer: TierAnswer) -> AnswerFeatures:
     signals: Signals = answer.signals
     return AnswerFeatures(
-        abstained=float(answer.abstained),
-        score=signals.score or 0.0,
-        margin=signals.margin or 0.0,
-        coverage=signals.coverage or 0.0,
-        names=1.0 if signals.names is None else signals.names,
-        kind=1.0 if signals.kind is None else signals.kind,
-        agreement=signals.agreement or 0,
+        abstained=answer.abstained,
+        score=signals.score,
+        margin=signals.margin,
+        coverage=signals.coverage,
+        names=signals.names,
+        kind=signals.kind,
+        agreement=signals.agreement,
+        mean_logprob=signals.mean_logprob,
+        least_logprob=signals.least_logprob,
+        supported=signals.supported,
     )
 
 

@@ -77,6 +77,10 @@ WEIGHTS: Mapping[str, Sign] = {
     "name_missed": Sign(2.4, "the answer does not name what was asked about"),
     "kind_missed": Sign(1.2, "the answer holds no number, date or name as asked"),
     "agreeing": Sign(-0.3, "several passages say it"),
+    "fluent": Sign(-0.5, "the model was sure of its words"),
+    "hesitant": Sign(1.2, "the model was not sure of its words"),
+    "stumbled": Sign(0.4, "the model hesitated at a word"),
+    "unsupported": Sign(1.5, "some of its citations were not supported"),
 }
 
 _LEAST_SHOWN = 0.2
@@ -135,17 +139,35 @@ def _signs_of_passages(f: PassageFeatures) -> dict[str, float]:
 
 
 def _signs_of_answer(f: AnswerFeatures) -> dict[str, float]:
+    """Only of what the rung can tell: a sign that it does not have moves nothing."""
     if f.abstained:
         return {"abstained": 1.0}
-    return {
-        "sure": _ramp(f.score, 0.5, 0.75),
-        "unsure": 1 - _ramp(f.score, 0.3, 0.5),
-        "answer_covers": _ramp(f.coverage, 0.6, 0.95),
-        "answer_misses": 1 - _ramp(f.coverage, 0.25, 0.6),
-        "name_missed": _ramp(1 - f.names, 0, 0.5),
-        "kind_missed": 1 - f.kind,
-        "agreeing": _ramp(f.agreement, 1, 3),
-    }
+    signs: dict[str, float] = {}
+    if f.score is not None:
+        signs |= {"sure": _ramp(f.score, 0.5, 0.75), "unsure": 1 - _ramp(f.score, 0.3, 0.5)}
+    if f.coverage is not None:
+        signs["answer_covers"] = _ramp(f.coverage, 0.6, 0.95)
+        signs["answer_misses"] = 1 - _ramp(f.coverage, 0.25, 0.6)
+    if f.names is not None:
+        signs["name_missed"] = _ramp(1 - f.names, 0, 0.5)
+    if f.kind is not None:
+        signs["kind_missed"] = 1 - f.kind
+    if f.agreement is not None:
+        signs["agreeing"] = _ramp(f.agreement, 1, 3)
+    if f.supported is not None:
+        signs["unsupported"] = _ramp(1 - f.supported, 0, 0.5)
+    return signs | _signs_of_words(f)
+
+
+def _signs_of_words(f: AnswerFeatures) -> dict[str, float]:
+    """Of the log-probabilities: a mean of -0.1 is a model with nearly no choice, -0.8 one that guessed."""
+    signs: dict[str, float] = {}
+    if f.mean_logprob is not None:
+        signs["fluent"] = 1 - _ramp(-f.mean_logprob, 0.05, 0.25)
+        signs["hesitant"] = _ramp(-f.mean_logprob, 0.25, 0.8)
+    if f.least_logprob is not None:
+        signs["stumbled"] = _ramp(-f.least_logprob, 2.0, 5.0)
+    return signs
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -1,5 +1,5 @@
-"""Chat models behind an API: calls, prices and prompts. `chat` is the only user of LiteLLM."""
+"""Chat models: calls, prices and prompts. `chat` is the only user of LiteLLM; `vllm` calls one's own vLLM."""
 
-from routing.llm.chat import ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
+from routing.llm.call import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
 
-__all__ = ["ChatCallError", "ChatDelta", "ChatEnd", "ChatModel", "ChatUsage"]
+__all__ = ["ChatCall", "ChatCallError", "ChatDelta", "ChatEnd", "ChatModel", "ChatUsage"]

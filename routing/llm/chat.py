@@ -1,5 +1,5 @@
-"""The only user of LiteLLM: one streamed chat completion, its usage as the provider reported it, its
-failures.
+"""The only user of LiteLLM: one streamed chat completion of the premium model, its usage as the provider
+reported it, its failures.
 
 LiteLLM is imported at the first call: it takes seconds. Its own retries, fallbacks and reporting are off, so
 that each call is one attempt which the caller sees and meters.
@@ -7,79 +7,30 @@ that each call is one attempt which the caller sees and meters.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import structlog
 
 from app.core.config import Settings
-from app.core.errors import ConfigurationError, ProviderError
-from routing.llm.prompt import ChatMessage
+from app.core.errors import ConfigurationError
+from routing.llm.call import (
+    ChatCall,
+    ChatCallError,
+    ChatDelta,
+    ChatEnd,
+    ChatUsage,
+    estimate_usage,
+    storable,
+)
 
 _log = structlog.get_logger()
 
-_BYTES_A_TOKEN = 4
 _STATUS_OF_TIMEOUT = (408, 504)
 
 
-@dataclass(frozen=True, slots=True)
-class ChatUsage:
-    """What one call used. `cached_tokens` are part of the input.
-
-    `estimated` is true where the provider reported nothing: then a token is counted for every four bytes of
-    text sent and received, begun ones included.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    request_id: str | None = None
-    estimated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChatDelta:
-    """The next piece of text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChatEnd:
-    """The end of a completion; `finish_reason` is `stop`, `length` or another of the provider's."""
-
-    finish_reason: str
-    usage: ChatUsage
-
-
-class ChatCallError(ProviderError):
-    """A call failed. `usage` is what it may have cost all the same.
-
-    Codes: rate_limited, provider_error, provider_refused, provider_auth, provider_timeout, cut_connection.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str,
-        retryable: bool,
-        usage: ChatUsage,
-        retry_after_seconds: float | None = None,
-    ) -> None:
-        super().__init__(message, code=code, retryable=retryable)
-        self.usage = usage
-        self.retry_after_seconds = retry_after_seconds
-
-
-def estimate_tokens(text: str) -> int:
-    """Our own count where a provider gives none: one token for every four bytes begun."""
-    return -(-len(text.encode()) // _BYTES_A_TOKEN)
-
-
-class ChatModel:
+class LiteLlmModel:
     """A chat model behind any OpenAI-compatible address, or any provider that LiteLLM knows.
 
     Raises:
@@ -100,36 +51,34 @@ class ChatModel:
         self._timeout_seconds = settings.premium_timeout_seconds
         self._longest_answer_seconds = longest_answer_seconds
 
-    def stream(
-        self, messages: Sequence[ChatMessage], *, max_output_tokens: int
-    ) -> Iterator[ChatDelta | ChatEnd]:
-        """One call. Yields the text as it comes, then the end with its usage.
+    def stream(self, call: ChatCall) -> Iterator[ChatDelta | ChatEnd]:
+        """One call. Yields the text as it comes, then the end with its usage. A pattern is not passed on.
 
         Raises:
             ChatCallError: with what was used until then.
         """
-        call = _Call(messages)
+        under_way = _UnderWay(call)
         deadline = time.monotonic() + self._longest_answer_seconds
         try:
-            chunks = self._open(messages, max_output_tokens)
+            chunks = self._open(call)
             for chunk in chunks:
-                if text := call.take(chunk):
+                if text := under_way.take(chunk):
                     yield ChatDelta(text)
                 _check_deadline(deadline)
-            end = call.end(chunks)
+            end = under_way.end(chunks)
         except Exception as error:
             if not isinstance(error, _provider_errors()):
                 raise
-            raise self._failure(error, call) from error
+            raise self._failure(error, under_way) from error
         yield end
 
-    def _open(self, messages: Sequence[ChatMessage], max_output_tokens: int) -> Any:
+    def _open(self, call: ChatCall) -> Any:
         return _litellm().completion(
-            model=self.name,
-            messages=[{"role": message.role, "content": message.content} for message in messages],
+            model=call.model or self.name,
+            messages=[{"role": message.role, "content": message.content} for message in call.messages],
             stream=True,
             stream_options={"include_usage": True},
-            max_tokens=max_output_tokens,
+            max_tokens=call.max_output_tokens,
             api_key=self._api_key,
             base_url=self._base_url,
             timeout=self._timeout_seconds,
@@ -137,7 +86,7 @@ class ChatModel:
             max_retries=0,
         )
 
-    def _failure(self, error: Exception, call: "_Call") -> ChatCallError:
+    def _failure(self, error: Exception, under_way: "_UnderWay") -> ChatCallError:
         code, retryable = _classify(error)
         message = _MESSAGES[code]
         words = str(error).replace(self._api_key, "[key]")
@@ -146,22 +95,22 @@ class ChatModel:
             message,
             code=code,
             retryable=retryable,
-            usage=call.used(code),
+            usage=under_way.used(code),
             retry_after_seconds=_retry_after(error),
         )
 
 
-class _Call:
+class _UnderWay:
     """What is known of one call while it goes on."""
 
-    def __init__(self, messages: Sequence[ChatMessage]) -> None:
-        self._sent = "\n".join(message.content for message in messages)
+    def __init__(self, call: ChatCall) -> None:
+        self._messages = call.messages
         self._received: list[str] = []
         self._request_id: str | None = None
 
     def take(self, chunk: Any) -> str:
         self._request_id = getattr(chunk, "id", None) or self._request_id
-        text = _storable("".join(choice.delta.content or "" for choice in chunk.choices))
+        text = storable("".join(choice.delta.content or "" for choice in chunk.choices))
         self._received.append(text)
         return text
 
@@ -191,12 +140,7 @@ class _Call:
         )
 
     def _estimate(self) -> ChatUsage:
-        return ChatUsage(
-            input_tokens=estimate_tokens(self._sent),
-            output_tokens=estimate_tokens("".join(self._received)),
-            request_id=self._request_id,
-            estimated=True,
-        )
+        return estimate_usage(self._messages, self._received, self._request_id)
 
 
 _MESSAGES = {
@@ -207,11 +151,6 @@ _MESSAGES = {
     "provider_timeout": "The premium model did not answer in time. Try again.",
     "cut_connection": "The connection to the premium model broke off in the middle of the answer. Try again.",
 }
-
-
-def _storable(text: str) -> str:
-    """Without what no database takes: NUL, and halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
 
 
 def _check_deadline(deadline: float) -> None:

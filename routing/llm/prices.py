@@ -3,7 +3,7 @@
 Either both RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE are set, or the model is at its provider's
 own address, LiteLLM's bundled list knows it, and the plan is in dollars like that list. Otherwise there is no
 price, and a rung without a price is not used. The list is read as a file, so that asking for a price does not
-load LiteLLM.
+load LiteLLM. The local model's price is what its owner reckons for the hardware: nothing, unless it is set.
 """
 
 import json
@@ -64,6 +64,12 @@ def find_prices(settings: Settings, currency: str) -> ModelPrices:
             code="unpriced_model",
         )
     return listed
+
+
+def local_prices(settings: Settings) -> ModelPrices:
+    """What the local model costs us as its owner reckons it; nothing where no price is set."""
+    read, written = settings.local_input_price, settings.local_output_price
+    return ModelPrices(read, written, read, "settings")
 
 
 def _listed(model: str) -> ModelPrices | None:

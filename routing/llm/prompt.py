@@ -105,6 +105,13 @@ def build_prompt(prompt_id: str, request: TierRequest, passages: int, max_input_
     return BuiltPrompt(prompt.id, messages, tuple(used))
 
 
+def answer_pattern(passages: int) -> str:
+    """A regular expression for an answer to so many passages: NOT FOUND, or text of which every stretch ends
+    with marks of passages that exist."""
+    numbers = "|".join(str(number) for number in range(1, passages + 1))
+    return rf"{NOT_FOUND}|([^\[\]]+(\[({numbers})\])+)+[.]?"
+
+
 def neutralise(text: str) -> str:
     """The text with nothing in it that could pass for a fence."""
     return _FENCE.sub(

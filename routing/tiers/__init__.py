@@ -1,49 +1,76 @@
-"""Builds the ladder: each kind of rung is one file here and one branch in `build_ladder`."""
+"""Builds the ladder: each kind of rung is a file here and a branch in `_build`."""
 
 from collections.abc import Sequence
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError
 from retrieval.embedder import Embedder
+from routing.adapters.adapter import AdapterChooser, NoAdapters
 from routing.tier import ChatSettings, Ladder, Tier, TierSpec, load_specs
 
 
 def build_ladder(
-    settings: Settings, embedder: Embedder, currency: str, *, specs: Sequence[TierSpec] | None = None
+    settings: Settings,
+    embedder: Embedder,
+    currency: str,
+    *,
+    specs: Sequence[TierSpec] | None = None,
+    adapters: AdapterChooser | None = None,
 ) -> Ladder:
     """The rungs of `tiers.toml` with what this installation's settings give them.
 
     Args:
         currency: the plan's, in which costs are counted.
+        adapters: chooses among the local model's adapters; its base model alone without.
 
     Raises:
-        ConfigurationError: the file cannot be used. A premium rung that is not set up or has no price is no
-        error:
+        ConfigurationError: the file cannot be used. A rung that is not set up or has no price is no error:
             it stands in the ladder and says why it is unavailable.
     """
-    return Ladder([_build(spec, settings, embedder, currency) for spec in specs or load_specs()])
+    chooser = adapters or NoAdapters()
+    return Ladder([_build(spec, settings, embedder, currency, chooser) for spec in specs or load_specs()])
 
 
-def _build(spec: TierSpec, settings: Settings, embedder: Embedder, currency: str) -> Tier:
+def _build(
+    spec: TierSpec, settings: Settings, embedder: Embedder, currency: str, adapters: AdapterChooser
+) -> Tier:
     if spec.reader is not None:
         from routing.tiers.reader import ReaderTier
 
         return ReaderTier(spec.name, spec.label, spec.reader, embedder)
     if spec.chat is not None:
-        return _chat(spec, spec.chat, settings, currency)
+        from routing.llm.prompt import load_prompt
+
+        load_prompt(spec.chat.prompt)
+        if spec.chat.deployment == "local":
+            return _local(spec, spec.chat, settings, currency, adapters)
+        return _premium(spec, spec.chat, settings, currency)
     raise ConfigurationError(f"Rung {spec.name} has no settings.", code="bad_ladder")
 
 
-def _chat(spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str) -> Tier:
-    from routing.llm import ChatModel
-    from routing.llm.prices import find_prices
-    from routing.llm.prompt import load_prompt
-    from routing.tiers.premium import ChatBackend, ChatTier
+def _local(
+    spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str, adapters: AdapterChooser
+) -> Tier:
+    from routing.llm.prices import local_prices
+    from routing.llm.vllm import VllmModel
+    from routing.tiers.local import LocalTier
 
-    load_prompt(chat.prompt)
+    model: VllmModel | str
+    try:
+        model = VllmModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
+    except ConfigurationError as error:
+        model = error.message
+    return LocalTier(spec.name, spec.label, chat, model, local_prices(settings), currency, adapters)
+
+
+def _premium(spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str) -> Tier:
+    from routing.llm.chat import LiteLlmModel
+    from routing.llm.prices import find_prices
+    from routing.tiers.chat import ChatBackend, ChatTier
+
     backend: ChatBackend | str
     try:
-        model = ChatModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
+        model = LiteLlmModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
         backend = ChatBackend(model, find_prices(settings, currency))
     except ConfigurationError as error:
         backend = error.message

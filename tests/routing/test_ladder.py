@@ -15,7 +15,7 @@ GOOD = LADDER_FILE.read_text(encoding="utf-8")
 
 
 def test_the_shipped_ladder_begins_with_the_reader_and_ends_with_premium() -> None:
-    assert [spec.name for spec in load_specs()] == ["reader", "premium"]
+    assert [spec.name for spec in load_specs()] == ["reader", "local", "premium"]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,9 @@ def test_the_shipped_ladder_begins_with_the_reader_and_ends_with_premium() -> No
         ("passages = 6", "passages = 0", "tier.0.reader.passages"),
         ("passages = 6", 'passages = "six"', "tier.0.reader.passages"),
         ("sentences = 60", "sentences = 60\nguess = true", "tier.0.reader.guess"),
-        ('reference_input_price = "1.25"', 'reference_input_price = "-1"', "reference_input_price"),
+        ('input_price = "1.25"', 'input_price = "-1"', "reference.input_price"),
+        ('deployment = "premium"', 'deployment = "local"', "no other has it"),
+        ('deployment = "local"', 'deployment = "premium"', "tier.1.chat"),
         ('name = "premium"', 'name = "reader"', "names must differ"),
         ('name = "premium"', 'name = "auto"', "names must differ"),
         ("[tier.chat]", "[tier.reader]", "tier.1.reader.sentences"),

@@ -9,7 +9,7 @@ from app.core.errors import ProviderError
 from routing.llm.chat import _litellm
 from routing.tier import Tier, TierAnswer, TierAttempt, TierDelta, TierLimits, TierOutput
 from routing.tiers import build_ladder
-from routing.tiers.premium import UNSUPPORTED
+from routing.tiers.chat import UNSUPPORTED
 from routing.tiers.reader import NOTHING_FOUND
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.openai_server import Failure, OpenAiServer, Reply
