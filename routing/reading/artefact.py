@@ -8,7 +8,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -255,7 +255,7 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
     try:
         header = json.loads(data[8 : 8 + length])
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        metadata = header.get("__metadata__", {})
+        metadata = dict(header.get("__metadata__", {}))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         if len(data) < 8 + length:
             raise _refused(
@@ -272,12 +272,7 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
 
 def _refused(path: Path, what: str, why: str) -> IntegrityError:
     return IntegrityError(
-        f"The reading adapter {path} cannot be used: {why}. Restore the file that came with this Rung, or train one "
-        "with `adapter train reader`.",
+        f"The reading adapter {path} cannot be used: {why}. Restore the file that came with Rung, or train "
+        "one with `adapter train reader`.",
         code=f"adapter_{what}",
     )
-
-
-def now() -> datetime:
-    """The moment to write as `trained_at`."""
-    return datetime.now(UTC).replace(microsecond=0)
