@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError
-from retrieval.embedder import Embedder
 from routing.adapters.adapter import AdapterChooser, NoAdapters
+from routing.reading.reading import PassageReader
 from routing.tier import ChatSettings, Ladder, Tier, TierSpec, load_specs
 
 
 def build_ladder(
     settings: Settings,
-    embedder: Embedder,
+    reader: PassageReader,
     currency: str,
     *,
     specs: Sequence[TierSpec] | None = None,
@@ -20,6 +20,7 @@ def build_ladder(
     """The rungs of `tiers.toml` with what this installation's settings give them.
 
     Args:
+        reader: what the reading rung reads with.
         currency: the plan's, in which costs are counted.
         adapters: chooses among the local model's adapters; its base model alone without.
 
@@ -28,16 +29,16 @@ def build_ladder(
             it stands in the ladder and says why it is unavailable.
     """
     chooser = adapters or NoAdapters()
-    return Ladder([_build(spec, settings, embedder, currency, chooser) for spec in specs or load_specs()])
+    return Ladder([_build(spec, settings, reader, currency, chooser) for spec in specs or load_specs()])
 
 
 def _build(
-    spec: TierSpec, settings: Settings, embedder: Embedder, currency: str, adapters: AdapterChooser
+    spec: TierSpec, settings: Settings, reader: PassageReader, currency: str, adapters: AdapterChooser
 ) -> Tier:
     if spec.reader is not None:
         from routing.tiers.reader import ReaderTier
 
-        return ReaderTier(spec.name, spec.label, spec.reader, embedder)
+        return ReaderTier(spec.name, spec.label, spec.reader, reader)
     if spec.chat is not None:
         from routing.llm.prompt import load_prompt
 

@@ -7,8 +7,8 @@ import pytest
 from app.core.config import Settings
 from routing.tier import Ladder, Tier, TierAnswer, TierAttempt, TierDelta, TierOutput, load_specs
 from routing.tiers import build_ladder
-from tests.fakes.embedder import HashEmbedder
 from tests.fakes.openai_server import OpenAiServer, Reply
+from tests.fakes.reader import WordReader
 from tests.routing.world import LEAVE, TRAVEL, request, with_premium
 
 NAMES = [spec.name for spec in load_specs()]
@@ -24,7 +24,7 @@ def provider() -> Iterator[OpenAiServer]:
 
 @pytest.fixture
 def ladder(settings: Settings, provider: OpenAiServer) -> Ladder:
-    return build_ladder(with_premium(settings, provider.base_url), HashEmbedder(), "EUR")
+    return build_ladder(with_premium(settings, provider.base_url), WordReader(), "EUR")
 
 
 @pytest.fixture(params=NAMES)

@@ -9,7 +9,7 @@ from app.core.errors import ConfigurationError, InputError
 from routing.llm.prices import ModelPrices, find_prices
 from routing.tier import LADDER_FILE, load_specs
 from routing.tiers import build_ladder
-from tests.fakes.embedder import HashEmbedder
+from tests.fakes.reader import WordReader
 
 GOOD = LADDER_FILE.read_text(encoding="utf-8")
 
@@ -22,15 +22,15 @@ def test_the_shipped_ladder_begins_with_the_reader_and_ends_with_premium() -> No
     ("before", "after", "named"),
     [
         ('kind = "reader"', 'kind = "oracle"', "tier.0.kind"),
-        ("passages = 6", "passages = 0", "tier.0.reader.passages"),
-        ("passages = 6", 'passages = "six"', "tier.0.reader.passages"),
-        ("sentences = 60", "sentences = 60\nguess = true", "tier.0.reader.guess"),
+        ("passages = 8\nabstain", "passages = 0\nabstain", "tier.0.reader.passages"),
+        ("passages = 8\nabstain", 'passages = "six"\nabstain', "tier.0.reader.passages"),
+        ("abstain_below", "guess = true\nabstain_below", "tier.0.reader.guess"),
         ('input_price = "1.25"', 'input_price = "-1"', "reference.input_price"),
         ('deployment = "premium"', 'deployment = "local"', "no other has it"),
         ('deployment = "local"', 'deployment = "premium"', "tier.1.chat"),
         ('name = "premium"', 'name = "reader"', "names must differ"),
         ('name = "premium"', 'name = "auto"', "names must differ"),
-        ("[tier.chat]", "[tier.reader]", "tier.1.reader.sentences"),
+        ("[tier.chat]", "[tier.reader]", "tier.1.reader.abstain_below"),
         (GOOD, "", "tier"),
         (GOOD, "tier = [", "cannot be read"),
     ],
@@ -51,7 +51,7 @@ def test_a_missing_ladder_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_premium_model_the_rung_says_what_to_set(settings: Settings) -> None:
-    ladder = build_ladder(settings, HashEmbedder(), "EUR")
+    ladder = build_ladder(settings, WordReader(), "EUR")
     assert "RUNG_PREMIUM_MODEL" in (ladder.get("premium").unavailable or "")
     assert [tier.name for tier in ladder.available()] == ["reader"]
     assert ladder.above("reader") is ladder.top
@@ -60,9 +60,9 @@ def test_without_a_premium_model_the_rung_says_what_to_set(settings: Settings) -
 
 def test_an_unknown_rung_lists_those_there_are(settings: Settings) -> None:
     with pytest.raises(InputError) as refused:
-        build_ladder(settings, HashEmbedder(), "EUR").get("oracle")
+        build_ladder(settings, WordReader(), "EUR").get("oracle")
     assert refused.value.code == "no_such_tier"
-    assert "auto, reader, premium" in refused.value.message
+    assert "auto, reader, local, premium" in refused.value.message
 
 
 def priced(settings: Settings, **changes: object) -> Settings:
@@ -73,7 +73,7 @@ def priced(settings: Settings, **changes: object) -> Settings:
 
 def test_an_unpriced_model_is_not_used_and_says_so(settings: Settings) -> None:
     unpriced = priced(settings, premium_base_url="http://127.0.0.1:1/v1")
-    reason = build_ladder(unpriced, HashEmbedder(), "EUR").get("premium").unavailable
+    reason = build_ladder(unpriced, WordReader(), "EUR").get("premium").unavailable
     assert reason is not None and "RUNG_PREMIUM_INPUT_PRICE" in reason
 
 

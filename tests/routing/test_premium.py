@@ -11,8 +11,8 @@ from routing.tier import Tier, TierAnswer, TierAttempt, TierDelta, TierLimits, T
 from routing.tiers import build_ladder
 from routing.tiers.chat import UNSUPPORTED
 from routing.tiers.reader import NOTHING_FOUND
-from tests.fakes.embedder import HashEmbedder
 from tests.fakes.openai_server import Failure, OpenAiServer, Reply
+from tests.fakes.reader import WordReader
 from tests.routing.world import LEAVE, TRAVEL, request
 
 PASSAGES = (*LEAVE.passages(), *TRAVEL.passages())
@@ -21,7 +21,7 @@ ASKED = request("How much leave is there, and what is the hotel limit?", *PASSAG
 
 @pytest.fixture
 def premium(premium_settings: Settings) -> Tier:
-    return build_ladder(premium_settings, HashEmbedder(), "EUR").get("premium")
+    return build_ladder(premium_settings, WordReader(), "EUR").get("premium")
 
 
 def collect(tier: Tier) -> tuple[list[TierOutput], ProviderError | None]:
@@ -76,7 +76,7 @@ def test_a_model_whose_name_has_a_tokenizer_elsewhere_fetches_nothing(
         "litellm.utils.tokenizer_dispatch.from_pretrained", lambda *args, **_: tried.append(args)
     )
     llama = premium_settings.model_copy(update={"premium_model": "openai/meta-llama/Llama-3.1-8B"})
-    premium = build_ladder(llama, HashEmbedder(), "EUR").get("premium")
+    premium = build_ladder(llama, WordReader(), "EUR").get("premium")
     assert answer(collect(premium)[0]).work.outcome == "answered"
     assert provider.requests[0].body["model"] == "meta-llama/Llama-3.1-8B"
     assert tried == []

@@ -19,6 +19,7 @@ from routing.tiers import build_ladder
 from routing.updates import AnswerUpdate, ProblemUpdate, ReceiptUpdate, Update
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.meter import MemoryMeter
+from tests.fakes.reader import WordReader
 
 
 def caller(name: str, *, workspace_id: str = "default") -> Caller:
@@ -136,7 +137,7 @@ class World:
     def __post_init__(self) -> None:
         self.embedder = HashEmbedder()
         self.finder = ExactFinder(self.documents, self.embedder)
-        self.ladder: Ladder = build_ladder(self.settings, self.embedder, "EUR")
+        self.ladder: Ladder = build_ladder(self.settings, WordReader(), "EUR")
         self.answerer = Answerer(
             database=self.database,
             searcher=self.finder,
