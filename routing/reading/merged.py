@@ -77,7 +77,7 @@ class Int8Linear:
             scale = x.amax(1, keepdim=True).add_(self._least).div_(255).clamp_(min=1e-12)
             rounded = x.add(self._least).mul_(1 / scale).add_(0.5).to(torch.uint8)
         weight = (self._packed, self._scale, self._zero)
-        result = (1.0, 0, torch.float32, "none", [], "")
+        result: tuple[object, ...] = (1.0, 0, torch.float32, "none", [], "")
         found: Tensor = torch.ops.onednn.qlinear_pointwise(rounded, 1.0, zero, *weight, None, *result)
         return torch.addcmul(self._bias, found, scale)
 
