@@ -6,13 +6,13 @@ The search is exact and in memory; the rungs say what a test told them to.
 import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.directory import Directory
-from app.core.errors import NotFoundError
+from app.core.errors import NotFoundError, ProviderError
 from app.core.identity import AccessList, Caller, parse_access
 from app.core.sign_in import SignIns
 from app.core.usage import Outcome, Work
@@ -29,7 +29,7 @@ from routing.history import History
 from routing.history.access import MayRead
 from routing.runner import AskRunner
 from routing.text.sentences import Span
-from routing.tier import Ladder, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
+from routing.tier import Ladder, Signals, TierAnswer, TierAttempt, TierDelta, TierOutput, TierRequest
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
 from tests.web.adapters import ScriptedAdapters
@@ -79,6 +79,8 @@ class ScriptedTier:
     abstain: bool = False
     text: str | None = None
     error: Exception | None = None
+    failed: str | None = None
+    notes: tuple[str, ...] = ()
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[TierRequest] = field(default_factory=list)
 
@@ -93,6 +95,9 @@ class ScriptedTier:
 
     def answer(self, request: TierRequest) -> Iterator[TierOutput]:
         self.asked.append(request)
+        if self.failed is not None:
+            yield TierAttempt(replace(self.at_most(), outcome="failed", duration_ms=30), self.failed)
+            raise ProviderError(self.failed, code="provider_unreachable")
         if self.error is not None:
             raise self.error
         passage = request.passages[0] if request.passages else None
@@ -108,7 +113,12 @@ class ScriptedTier:
         outcome: Outcome = "abstained" if abstained else "answered"
         work = Work(self.name, "scripted", outcome, cost_nano=self.cost_nano, duration_ms=12)
         yield TierAnswer(
-            text, citations, abstained, Signals(score=0.9, margin=0.4, coverage=1.0, agreement=1), work
+            text,
+            citations,
+            abstained,
+            Signals(score=0.9, margin=0.4, coverage=1.0, agreement=1),
+            work,
+            notes=self.notes,
         )
 
 

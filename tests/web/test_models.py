@@ -29,6 +29,10 @@ class Card:
         return {"sentence_right": 0.934}
 
 
+def main_of(page: str) -> str:
+    return page[page.index("<main") : page.index("</main>")]
+
+
 @pytest.fixture
 def busy(house: House) -> ScriptedAdapters:
     full = busy_adapters()
@@ -43,10 +47,7 @@ def test_for_anyone_but_an_admin_the_pages_are_not_there(
 ) -> None:
     missing, page = tom.get("/no-such-page"), tom.get(path)
     assert (page.status_code, missing.status_code) == (404, 404)
-    assert (
-        re.search(r"<main.*</main>", page.text, re.S)[0]
-        == re.search(r"<main.*</main>", missing.text, re.S)[0]
-    )  # type: ignore[index]
+    assert main_of(page.text) == main_of(missing.text)
     for act in ("publish", "rollback", "retire"):
         assert tom.post(f"/models/support/{act}").status_code == 404
     assert tom.post("/assignments", data={"target": "workspace:", "adapter": "support"}).status_code == 404

@@ -1,8 +1,10 @@
 import re
 
-from app.core.errors import ProviderError, UnavailableError
+from app.core.errors import UnavailableError
+from routing.updates import EscalationUpdate
 from tests.web.browser import TestClient
 from tests.web.house import BOARD_ID, HOTEL_ID, LEAVE_ID, House
+from web.present.asking.live import climbing_words
 
 LEAVE = "How many weeks of parental leave does each parent take in Spain?"
 BOARD = "When is the merger with Aquatrace planned?"
@@ -94,7 +96,10 @@ def test_an_escalation_shows_the_first_answer_as_superseded(tom: TestClient, hou
     address = ask(tom, LEAVE)
     query_id = address.rpartition("#q-")[2]
     text = tom.get(f"/asks/{query_id}/events").text
-    assert "event: escalation" in text and "The quick answer was not sure enough; asking the premium model…" in text
+    assert (
+        "event: escalation" in text
+        and "The quick answer was not sure enough; asking the premium model…" in text
+    )
     page = tom.get(address.partition("#")[0]).text
     assert "Premium model" in page and "Rung 3 of 3" in page
 
@@ -117,6 +122,54 @@ def test_a_failed_answer_says_what_to_do(tom: TestClient, house: House) -> None:
     house.reader.error = UnavailableError("The model does not answer; ask again.", code="index_gone")
     page = tom.get(ask(tom, LEAVE).partition("#")[0])
     assert "The model does not answer; ask again." in page.text and 'class="problem"' in page.text
+
+
+UNREACHABLE = "The local model could not be reached. An admin checks that its server runs at RUNG_LOCAL_URL."
+
+
+def test_a_rung_that_failed_is_told_calmly_and_stands_in_the_trail_at_its_cost(
+    tom: TestClient, house: House
+) -> None:
+    house.reader.abstain = True
+    house.local.unavailable, house.local.failed = None, UNREACHABLE
+    address = ask(tom, LEAVE)
+    query_id = address.rpartition("#q-")[2]
+    page = tom.get(address.partition("#")[0]).text
+    assert (
+        "<strong>Premium model</strong>" in page and "· the local model could not be reached</span>" in page
+    )
+    why = tom.get(f"/queries/{query_id}/why").text
+    row = re.search(r"<tr><th[^>]*>Local model.*?</tr>", why, re.S)
+    assert row and '<span class="state bad">failed</span>' in row[0]
+    assert UNREACHABLE in row[0] and "0.0040 ct" in row[0] and "€0.00" in row[0]
+    assert ".." not in re.sub(r"<[^>]+>", "", why).replace("...", "")
+
+
+def test_the_escalation_after_a_failure_says_what_failed() -> None:
+    failed = EscalationUpdate("q", "local", "premium", UNREACHABLE)
+    assert climbing_words(failed) == "The local model could not be reached; asking the premium model…"
+    doubtful = EscalationUpdate("q", "reader", "local", "the model was not sure of its words")
+    assert climbing_words(doubtful) == "The quick answer was not sure enough; asking the local model…"
+
+
+def test_the_adapter_stands_in_the_trail_and_not_beside_the_answer(tom: TestClient, house: House) -> None:
+    house.reader.notes = ("Adapter support.v3: team engineering has it", "The answer was cut.")
+    address = ask(tom, LEAVE)
+    page = tom.get(address.partition("#")[0]).text
+    assert "support.v3" not in page and "The answer was cut." in page
+    why = tom.get(f"/queries/{address.rpartition('#q-')[2]}/why").text
+    assert "support.v3</strong>: team engineering has it" in why and why.count("The answer was cut.") == 1
+
+
+def test_a_question_that_failed_shows_what_was_tried(tom: TestClient, house: House) -> None:
+    house.local.unavailable, house.local.failed = None, UNREACHABLE
+    thread = ask(tom, LEAVE)
+    tom.post(f"/queries/{thread.rpartition('#q-')[2]}/escalate")
+    page = tom.get(thread.partition("#")[0]).text
+    why = re.search(r'href="(/queries/[^"]+/why)">See what was tried', page)
+    assert why
+    trail = tom.get(why[1]).text
+    assert "Why no answer?" in trail and UNREACHABLE in trail and "0.0040 ct" in trail
 
 
 def test_the_better_model_can_be_asked_once_from_the_answer(tom: TestClient) -> None:
@@ -146,7 +199,7 @@ def test_why_shows_scores_rungs_passages_and_price(tom: TestClient) -> None:
     page = tom.get(f"/queries/{query_id}/why").text
     for words in (
         "From the question alone",
-        "After the quick answer",
+        "After the first answer",
         "Rungs tried",
         "Passages it was given",
         "Price",

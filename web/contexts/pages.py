@@ -72,6 +72,9 @@ class WhyPage(PageContext):
     passages: tuple[PassageView, ...]
     timings: tuple[tuple[str, str], ...]
     prompt: str | None
+    adapter: tuple[str, str] | None
+    notes: tuple[str, ...]
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from web.auth import SignedIn
 from web.contexts import ThreadPage, ThreadsPage, WhyPage
 from web.deps import Given, Show
 from web.present.admin.sources import source_names
+from web.present.asking.answers import adapter_of
 from web.present.asking.filters import Filters, box_view, filters_in_query
 from web.present.asking.threads import (
     LadderOf,
     attempt_rows,
     conversation_view,
+    notes_of,
     passage_rows,
     stages_of,
     timing_rows,
@@ -72,11 +74,14 @@ def why(request: Request, query_id: str, caller: SignedIn, services: Given, show
     now = services.clock()
     return show.page(
         WhyPage(
-            frame=frame_for(request, "Why this answer?"),
-            turn=turn_view(trail, LadderOf(services), now, asker=caller.name, all_notes=True),
+            frame=frame_for(request, "Why no answer?" if trail.asked.problem else "Why this answer?"),
+            turn=turn_view(trail, LadderOf(services), now, asker=caller.name),
             thread_href=f"/threads/{trail.asked.conversation_id}#q-{query_id}",
             stages=stages_of(trail),
-            attempts=attempt_rows(trail.asked),
+            attempts=attempt_rows(trail.asked, services.usage.plan.currency),
+            adapter=adapter_of(trail.notes),
+            notes=notes_of(trail),
+            problem=trail.asked.problem.message if trail.asked.problem else None,
             passages=passage_rows(trail),
             timings=timing_rows(trail.timings_ms),
             prompt=trail.prompt_id,

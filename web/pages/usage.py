@@ -13,7 +13,7 @@ from billing.statement import EntryFilter, LedgerEntry, TierUse, UsageSummary
 from web.auth import SignedIn
 from web.contexts import UsagePage
 from web.deps import Given, Services, Show
-from web.present.asking.answers import tier_height, tier_label
+from web.present.asking.answers import outcome_words, tier_height, tier_label
 from web.present.frame import frame_for
 from web.present.months import month_after, month_before, month_name, this_month
 from web.present.record_views import ReceiptRowView, TierUseView
@@ -123,13 +123,15 @@ def _row(
 ) -> ReceiptRowView:
     question = own.get(entry.query_id)
     who = names.get(entry.user_id)
+    words, tone = outcome_words(entry.outcome or "")
     hidden = f"A question of {who}" if who else "A question that was erased"
     return ReceiptRowView(
         label=question or hidden,
         href=f"/queries/{entry.query_id}/why" if question else None,
         when=when(entry.occurred_at, services.clock()),
         tier=tier_label(entry.tier or ""),
-        outcome=entry.outcome or "",
+        outcome=words,
+        tone=tone,
         tokens="",
         duration="",
         price=format_money(entry.price_nano, entry.currency),

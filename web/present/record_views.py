@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 
-from web.present.views import Piece, When
+from web.present.views import Piece, Tone, When
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRowView:
-    """A line of a table of attempts or answers."""
+    """A line of a table of attempts or answers. `reason` says why an attempt was not the last."""
 
     label: str
     href: str | None
     when: When | None
     tier: str
     outcome: str
+    tone: Tone
     tokens: str
     duration: str
     price: str
     cost: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

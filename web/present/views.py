@@ -162,8 +162,11 @@ class ResultView:
 
 @dataclass(frozen=True, slots=True)
 class ProblemView:
+    """A question without an answer: why, what to do, and where to see what was tried."""
+
     code: str
     message: str
+    why_href: str
     href: str | None = None
     action: str | None = None
 

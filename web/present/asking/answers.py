@@ -19,6 +19,7 @@ from web.present.views import (
     ReceiptView,
     ResultView,
     RouteView,
+    Tone,
     when,
 )
 
@@ -175,7 +176,51 @@ def authors_of(passages: Sequence[Passage], *, asker: str, most: int = 2) -> tup
 def route_view(tier: str, difficulty: float | None, reasons: Sequence[str]) -> RouteView:
     height, rungs = tier_height(tier)
     percent = None if difficulty is None else round(difficulty * 100)
-    return RouteView(tier_label(tier), height, rungs, percent, tuple(reasons))
+    return RouteView(tier_label(tier), height, rungs, percent, tuple(short_reason(r) for r in reasons))
+
+
+def is_sentence(reason: str) -> bool:
+    """True for what failed, which is told in sentences; why an answer was not good enough is a phrase."""
+    return reason.endswith(".")
+
+
+def short_reason(reason: str) -> str:
+    """A reason as a phrase that can stand between others: of sentences the first, without its end."""
+    if not is_sentence(reason):
+        return reason
+    first = reason.partition(". ")[0].rstrip(".")
+    return first[:1].lower() + first[1:] if first[1:2].islower() else first
+
+
+_OUTCOMES: dict[str, tuple[str, Tone]] = {
+    "answered": ("answered", "good"),
+    "abstained": ("found nothing sure", "quiet"),
+    "escalated": ("not sure enough", "warn"),
+    "failed": ("failed", "bad"),
+}
+
+
+def outcome_words(outcome: str) -> tuple[str, Tone]:
+    """How an attempt ended, in words, with its tone."""
+    return _OUTCOMES.get(outcome, (outcome, "quiet"))
+
+
+_ADAPTER_NOTE = "Adapter "
+_FORM_NOTE = "The local model's server takes no structured output"
+
+
+def is_for_the_trail(note: str) -> bool:
+    """Notes on how an answer was made, which nobody needs beside the answer itself."""
+    return note.startswith((_ADAPTER_NOTE, _FORM_NOTE))
+
+
+def adapter_of(notes: Sequence[str]) -> tuple[str, str] | None:
+    """The adapter that the notes name, and why it was chosen."""
+    for note in notes:
+        if note.startswith(_ADAPTER_NOTE):
+            name, _, why = note.removeprefix(_ADAPTER_NOTE).partition(": ")
+            return name, why
+    return None
 
 
 def receipt_view(receipt: Receipt, without: frozenset[str] = frozenset()) -> ReceiptView:
@@ -185,5 +230,9 @@ def receipt_view(receipt: Receipt, without: frozenset[str] = frozenset()) -> Rec
         baseline=format_money(receipt.baseline_nano, receipt.currency),
         baseline_modelled=receipt.baseline_method == "modelled",
         cheaper=receipt.baseline_nano > receipt.price_nano > 0,
-        notes=tuple(note for note in dict.fromkeys(receipt.notes) if note not in without),
+        notes=tuple(
+            note
+            for note in dict.fromkeys(receipt.notes)
+            if note not in without and not is_for_the_trail(note)
+        ),
     )

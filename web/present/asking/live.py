@@ -26,7 +26,15 @@ from web.contexts import (
     RestartEvent,
     RouteEvent,
 )
-from web.present.asking.answers import answer_view, authors_of, receipt_view, results_of, route_view, tier_label
+from web.present.asking.answers import (
+    answer_view,
+    authors_of,
+    is_sentence,
+    receipt_view,
+    results_of,
+    route_view,
+    tier_label,
+)
 from web.present.asking.problems import problem_view
 from web.present.views import BetterView, Piece, TurnView
 from web.render import Renderer
@@ -170,7 +178,7 @@ class LivePage:
         )
 
     def _problem(self, update: ProblemUpdate) -> list[tuple[str, str]]:
-        context = ProblemEvent(problem=problem_view(update.code, update.message))
+        context = ProblemEvent(problem=problem_view(update.code, update.message, update.query_id))
         events = [("problem", self._renderer.html(context)), ("route", "")]
         return events if self._passages else [*events, ("passages", "")]
 
@@ -179,7 +187,6 @@ def climbing_words(update: EscalationUpdate) -> str:
     """Why the next rung is asked. What failed is told in a sentence, what was not good enough in a phrase."""
     label = tier_label(update.to_tier)
     asked = label[:1].lower() + label[1:] if label[1:2].islower() else label
-    first, stop, _ = update.reason.partition(". ")
-    if stop or first.endswith("."):
-        return f"{first.rstrip('.')}; asking the {asked}…"
+    if is_sentence(update.reason):
+        return f"{update.reason.partition('. ')[0].rstrip('.')}; asking the {asked}…"
     return f"The quick answer was not sure enough; asking the {asked}…"

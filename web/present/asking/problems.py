@@ -7,7 +7,8 @@ _ACTIONS = {
 }
 
 
-def problem_view(code: str, message: str) -> ProblemView:
+def problem_view(code: str, message: str, query_id: str) -> ProblemView:
     """A failed answer in words, with a link where one helps."""
     href, action = _ACTIONS.get(code, (None, None))
-    return ProblemView(code=code, message=message, href=href, action=action)
+    why = f"/queries/{query_id}/why"
+    return ProblemView(code=code, message=message, why_href=why, href=href, action=action)

@@ -10,10 +10,13 @@ from routing.history import AskedQuestion, ConversationSummary, Trail
 from routing.updates import Attempt
 from web.deps import Services
 from web.present.asking.answers import (
+    adapter_of,
     answer_view,
     authors_of,
     crumbs,
     document_href,
+    is_sentence,
+    outcome_words,
     receipt_view,
     results_of,
     route_view,
@@ -62,9 +65,9 @@ def conversation_view(found: ConversationSummary, now: datetime) -> Conversation
     return ConversationView(found.title, f"/threads/{found.id}", found.questions, when(found.updated_at, now))
 
 
-def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str, all_notes: bool = False) -> TurnView:
+def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str) -> TurnView:
     """A stored question with its answer, its results and its receipt."""
-    without = frozenset[str]() if all_notes else rungs.routine_notes
+    without = rungs.routine_notes
     asked = trail.asked
     if asked.state == "running":
         asked_at = when(asked.created_at, now)
@@ -88,7 +91,9 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str, all_note
         better=rungs.better(asked.receipt.tier) if asked.receipt else None,
         results=results_of(trail.passages, asked.question, now, query_id=asked.query_id, citations=citations),
         took_ms=round(trail.timings_ms["search"]) if "search" in trail.timings_ms else None,
-        problem=problem_view(asked.problem.code, asked.problem.message) if asked.problem else None,
+        problem=problem_view(asked.problem.code, asked.problem.message, asked.query_id)
+        if asked.problem
+        else None,
         feedback=None if asked.feedback is None else "good" if asked.feedback else "bad",
     )
 
@@ -113,37 +118,47 @@ def _final_route(trail: Trail) -> RouteView | None:
 def stages_of(trail: Trail) -> tuple[StageView, ...]:
     """The three difficulty scores; one that was not needed has no number."""
     reasons = trail.asked.route.reasons if trail.asked.route else ()
-    after_answer = (trail.escalation_reason,) if trail.escalation_reason else ()
+    judged = trail.escalation_reason
+    # A rung that failed is told with the rungs that were tried: it says nothing of the difficulty.
+    after_answer = (judged,) if judged and not is_sentence(judged) else ()
     return (
         StageView("From the question alone", _percent(trail.stage1), ()),
         StageView("After the search", _percent(trail.stage2), tuple(reasons)),
-        StageView("After the quick answer", _percent(trail.stage3), after_answer),
+        StageView("After the first answer", _percent(trail.stage3), after_answer),
     )
 
 
-def attempt_rows(asked: AskedQuestion) -> tuple[ReceiptRowView, ...]:
+def attempt_rows(asked: AskedQuestion, currency: str) -> tuple[ReceiptRowView, ...]:
     """One row an attempt. The price stands with the one that answered, since only that one has a price."""
-    return tuple(_attempt_row(attempt, asked.receipt) for attempt in asked.attempts)
+    return tuple(_attempt_row(attempt, asked.receipt, currency) for attempt in asked.attempts)
 
 
-def _attempt_row(attempt: Attempt, receipt: Receipt | None) -> ReceiptRowView:
-    price = cost = ""
-    if receipt is not None:
-        price_nano = receipt.price_nano if attempt.outcome == "answered" else 0
-        price = format_money(price_nano, receipt.currency)
-        cost = format_money(attempt.cost_nano, receipt.currency)
+def _attempt_row(attempt: Attempt, receipt: Receipt | None, currency: str) -> ReceiptRowView:
+    """A question that failed has no receipt: its asker pays nothing; what it cost us still stands there."""
+    currency = receipt.currency if receipt else currency
+    price_nano = receipt.price_nano if receipt and attempt.outcome == "answered" else 0
     has_tokens = bool(attempt.input_tokens or attempt.output_tokens)
+    words, tone = outcome_words(attempt.outcome)
     return ReceiptRowView(
-        label=". ".join(part.rstrip(".") for part in (attempt.model, attempt.reason) if part),
+        label="" if attempt.model == "none" else attempt.model,
         href=None,
         when=None,
         tier=tier_label(attempt.tier),
-        outcome=attempt.outcome,
+        outcome=words,
+        tone=tone,
         tokens=f"{attempt.input_tokens}, {attempt.output_tokens}" if has_tokens else "none",
         duration=duration_text(attempt.duration_ms),
-        price=price,
-        cost=cost,
+        price=format_money(price_nano, currency),
+        cost=format_money(attempt.cost_nano, currency),
+        reason=attempt.reason,
     )
+
+
+def notes_of(trail: Trail) -> tuple[str, ...]:
+    """What else there is to know of an answer, the adapter aside, each note once."""
+    receipt = trail.asked.receipt
+    notes = (*(receipt.notes if receipt else ()), *trail.notes)
+    return tuple(note for note in dict.fromkeys(notes) if adapter_of((note,)) is None)
 
 
 def passage_rows(trail: Trail) -> tuple[PassageView, ...]:
