@@ -25,9 +25,8 @@ from routing.reading.reading import Readable, rank
 from routing.text.sentences import split_sentences
 
 if TYPE_CHECKING:
-    from routing.reading.reader import Reader
-
     from retrieval.embedder import Embedder
+    from routing.reading.reader import Reader
 
 QUESTIONS = 400
 """Most questions of a set, drawn with a fixed seed."""
@@ -67,10 +66,9 @@ class Case:
 
 def run(data: Path | None, as_json: bool) -> None:
     """Prints the figures of each set and their means, then how fast it reads."""
-    from routing.reading.reader import Reader
-
     from bench.reader_speed import run_speed
     from retrieval.embedder import MiniLmEmbedder
+    from routing.reading.reader import Reader
 
     if data is None:
         raise SystemExit("This benchmark needs --data DIR with qa/ and corpora/.")
@@ -179,8 +177,8 @@ class _Set:
             for row in rows:
                 passages = search(row.question, PASSAGES)
                 texts = [Readable(p.title, p.text) for p in passages]
-                ranked = rank(self._reader.read(row.question, texts))
-                best = ranked[0].sentence if ranked else None
+                ranked = rank(self._reader.read(row.question, texts), self._reader.calibration)
+                best = ranked[0][1] if ranked else None
                 right.append(
                     best is not None and holds(best.sentence.of(texts[best.passage].text), row.answers)
                 )

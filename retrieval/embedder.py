@@ -105,7 +105,7 @@ class MiniLmEmbedder:
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        return _load_tokenizer(self._path)
+        return load_tokenizer(self._path)
 
     def _loaded(self) -> "MiniLm":
         with self._lock:
@@ -189,7 +189,7 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        return _load_tokenizer(self._folder)
+        return load_tokenizer(self._folder)
 
     def _loaded(self) -> Any:
         if self._encoder is None:
@@ -244,7 +244,8 @@ def load_bundled(folder: Path | None = None) -> "Base":
         return _bases[folder]
 
 
-def _load_tokenizer(folder: Path) -> "Tokenizer":
+def load_tokenizer(folder: Path) -> "Tokenizer":
+    """The fast tokenizer of a model's folder, which neither pads nor cuts."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
 

@@ -1,7 +1,7 @@
 """How far to trust the model's scores: probabilities fitted to what it got right where it was not trained."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,21 @@ class Calibration:
     span: float = 0.5
     nothing: float = 1.0
     bias: float = 0.0
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, str]) -> "Calibration":
+        """As an adapter's file keeps it; an adapter without one reads as if its scores were right."""
+        return cls(
+            **{
+                name: float(card[f"calibration_{name}"])
+                for name in cls.__slots__
+                if f"calibration_{name}" in card
+            }
+        )
+
+    def to_card(self) -> dict[str, str]:
+        """For the adapter's file."""
+        return {f"calibration_{name}": f"{getattr(self, name):.6f}" for name in self.__slots__}
 
     def log_odds(self, score: float, nothing: float) -> float:
         """The log-odds that a sentence answers, from its own score and its passage's score for nothing."""

@@ -72,8 +72,8 @@ def load_material(folder: Path, sets: Sequence[str] = TRAINING_SETS) -> list[Mat
             )
     if not found:
         raise InputError(
-            f"{folder} holds nothing to train on. It needs qa/NAME.jsonl.gz and its corpus in corpora/ for one "
-            f"of {', '.join(sets)}.",
+            f"{folder} holds nothing to train on. It needs qa/NAME.jsonl.gz and its corpus in corpora/ for "
+            f"one of {', '.join(sets)}.",
             code="no_training_data",
         )
     return found
@@ -81,7 +81,7 @@ def load_material(folder: Path, sets: Sequence[str] = TRAINING_SETS) -> list[Mat
 
 def find_spans(text: str, answers: Iterable[str]) -> tuple[tuple[int, int], ...]:
     """Where answers stand in a text as whole words, whatever their case."""
-    spans = set()
+    spans: set[tuple[int, int]] = set()
     for answer in filter(None, (answer.strip() for answer in answers)):
         pattern = rf"(?<!\w){re.escape(answer)}(?!\w)"
         spans.update((match.start(), match.end()) for match in re.finditer(pattern, text, re.IGNORECASE))

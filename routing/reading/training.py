@@ -155,7 +155,7 @@ class Trainer:
             group["lr"] = self._settings.learning_rate * max(share, 1e-3)
         loss = self.loss(batch)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._learned.values(), 1.0)
         self._optimizer.step()
         self._step += 1
@@ -253,8 +253,8 @@ class Trainer:
         state = torch.load(self._checkpoint, map_location=self._device, weights_only=True)
         if state["settings"] != self._kind:
             raise ConflictError(
-                f"{self._folder} holds a run with other settings ({json.dumps(state['settings'])}). Go on with "
-                "those, or choose another folder.",
+                f"{self._folder} holds a run with other settings ({json.dumps(state['settings'])}). Go on "
+                "with those, or choose another folder.",
                 code="other_training_run",
             )
         with torch.no_grad():

@@ -191,7 +191,7 @@ def _swap(example: Example, pattern: re.Pattern[str], draw: random.Random) -> st
     ]
     if not asked or not others:
         return None
-    match, other = draw.choice(asked), draw.choice(others)
+    match, other = draw.choice(asked), str(draw.choice(others))
     return example.question[: match.start()] + other + example.question[match.end() :]
 
 
