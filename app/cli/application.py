@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import ask, demo, keys, ledger, operate, people, serve, sources
+from app.cli import adapters, ask, demo, keys, ledger, operate, people, serve, sources
 from app.cli.output import print_error
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.add_typer(sources.app, name="source")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(adapters.app, name="adapter")
 
 
 def run() -> None:

@@ -13,6 +13,9 @@ from routing.adapters.tables import AdapterVersionRow
 
 CHECKPOINT = "checkpoint.pt"
 
+_RESERVED = ("reader",)
+"""The adapter of another rung, which the command line calls by this name."""
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -88,10 +91,10 @@ def clear_work(folder: Path) -> None:
 
 def check_name(name: str) -> str:
     """Raises InputError `bad_adapter_name`."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name in _RESERVED:
         raise InputError(
-            f"{name!r} is not an adapter's name; use lower-case letters, digits and dashes, at most 31, a "
-            "letter first.",
+            f"{name!r} cannot be an adapter's name; use lower-case letters, digits and dashes, at most 31, a "
+            f"letter first, and not {' or '.join(_RESERVED)}.",
             code="bad_adapter_name",
         )
     return name

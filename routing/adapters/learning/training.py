@@ -9,6 +9,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -210,6 +211,9 @@ def _load(base_dir: Path, settings: TrainSettings) -> tuple[Any, Any]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     torch.manual_seed(settings.seed)
     kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
@@ -231,7 +235,10 @@ def _load(base_dir: Path, settings: TrainSettings) -> tuple[Any, Any]:
         target_modules="all-linear",
         base_model_name_or_path=str(base_dir),
     )
-    return tokenizer, get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # peft still looks at a name that transformers is about to drop.
+        warnings.simplefilter("ignore", FutureWarning)
+        return tokenizer, get_peft_model(model, config)
 
 
 def _schedule(step: int, steps: int) -> float:
