@@ -9,7 +9,7 @@ from routing.tier import Ladder, Tier, TierAnswer, TierAttempt, TierDelta, TierO
 from routing.tiers import build_ladder
 from tests.fakes.openai_server import OpenAiServer, Reply
 from tests.fakes.reader import WordReader
-from tests.routing.world import LEAVE, TRAVEL, request, with_premium
+from tests.routing.world import LEAVE, TRAVEL, request, with_local, with_premium
 
 NAMES = [spec.name for spec in load_specs()]
 PASSAGES = (*LEAVE.passages(), *TRAVEL.passages())
@@ -24,7 +24,8 @@ def provider() -> Iterator[OpenAiServer]:
 
 @pytest.fixture
 def ladder(settings: Settings, provider: OpenAiServer) -> Ladder:
-    return build_ladder(with_premium(settings, provider.base_url), WordReader(), "EUR")
+    both = with_local(with_premium(settings, provider.base_url), provider.base_url)
+    return build_ladder(both, WordReader(), "EUR")
 
 
 @pytest.fixture(params=NAMES)

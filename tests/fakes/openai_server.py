@@ -27,7 +27,9 @@ class Reply:
 
     `cut_after` ends the connection after that many pieces without a proper end; `cut_cleanly` ends it as if
     the body were whole, but without a finish reason. `stall_after` goes silent after that many pieces until
-    the server stops or the client leaves. `pause_seconds` waits before each piece.
+    the server stops or the client leaves. `error_after` says an error in the middle, as vLLM does when its
+    engine dies. `pause_seconds` waits before each piece. `logprob` is said of each piece where it is asked
+    for.
     """
 
     text: str
@@ -39,6 +41,8 @@ class Reply:
     cut_after: int | None = None
     cut_cleanly: bool = False
     stall_after: int | None = None
+    error_after: int | None = None
+    logprob: float = -0.05
     pause_seconds: float = 0.0
 
     @property
@@ -78,10 +82,17 @@ class Request:
 
 @dataclass
 class OpenAiServer:
-    """The server. `base_url` is what RUNG_PREMIUM_BASE_URL takes."""
+    """The server. `base_url` is what RUNG_PREMIUM_BASE_URL and RUNG_LOCAL_URL take.
+
+    `models` are what /v1/models lists. Where `only_models` is set, any other is answered as vLLM answers for
+    an adapter that is not loaded.
+    """
 
     default: Reply | Failure = Reply("The answer stands in the first passage [1].")
     requests: list[Request] = field(default_factory=list)
+    models: list[dict[str, Any]] = field(default_factory=lambda: [served("fake-base")])
+    only_models: set[str] | None = None
+    lookups: int = 0
 
     def __post_init__(self) -> None:
         self._scripted: deque[Reply | Failure] = deque()
@@ -139,13 +150,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
     def do_GET(self) -> None:
-        self._send_json(200, {"object": "list", "data": [{"id": "fake-large", "object": "model"}]})
+        self.server_of_tests.lookups += 1
+        self._send_json(200, {"object": "list", "data": self.server_of_tests.models})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server_of_tests
         server.requests.append(Request(self.path, self.headers.get("Authorization", ""), body))
-        reply = server.next_reply()
+        if server.only_models is not None and body["model"] not in server.only_models:
+            reply: Reply | Failure = Failure(404, f"The model `{body['model']}` does not exist.")
+        else:
+            reply = server.next_reply()
         if isinstance(reply, Failure):
             self._fail(reply)
         elif body.get("stream"):
@@ -182,8 +197,14 @@ class _Handler(BaseHTTPRequestHandler):
             if sent == reply.stall_after:
                 self.server_of_tests.stopping.wait(30)
                 return self._cut(cleanly=False)
+            if sent == reply.error_after:
+                self._event({"error": {"message": "EngineDeadError", "code": 500}})
+                break
             time.sleep(reply.pause_seconds)
-            self._event({**envelope, "choices": [_delta({"content": piece})]})
+            choice = _delta({"content": piece})
+            if body.get("logprobs"):
+                choice["logprobs"] = {"content": [{"token": piece, "logprob": reply.logprob}]}
+            self._event({**envelope, "choices": [choice]})
         self._event({**envelope, "choices": [_delta({}, reply.finish_reason)]})
         if reply.usage and (body.get("stream_options") or {}).get("include_usage"):
             self._event({**envelope, "choices": [], "usage": _usage(reply, body)})
@@ -222,6 +243,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def served(name: str, *, parent: str | None = None, tokens: int | None = 8_192) -> dict[str, Any]:
+    """An entry of /v1/models; an adapter has a parent."""
+    return {"id": name, "object": "model", "parent": parent, "max_model_len": tokens}
 
 
 def _delta(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:

@@ -165,6 +165,19 @@ def with_premium(settings: Settings, base_url: str) -> Settings:
     )
 
 
+def with_local(settings: Settings, url: str) -> Settings:
+    """Settings with a local model at an address: one euro in, four out, a million tokens."""
+    return settings.model_copy(
+        update={
+            "local_url": url,
+            "local_api_key": SecretStr("key-of-the-local-server"),
+            "local_timeout_seconds": 1.0,
+            "local_input_price": Decimal(1),
+            "local_output_price": Decimal(4),
+        }
+    )
+
+
 def request(question: str, *passages: Passage, asker: Caller = ANA) -> TierRequest:
     return TierRequest(question, question, passages, asker)
 
