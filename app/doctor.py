@@ -23,7 +23,7 @@ def examine(house: "House", *, quick: bool = False) -> list[Finding]:
     """Looks at each part; `quick` leaves out what takes seconds (weights, the whole ledger)."""
     looks: list[tuple[str, Callable[[House], Finding]]] = [("database", _database), ("index", _index)]
     if not quick:
-        looks += [("encoder", _encoder), ("ladder", _ladder), ("ledger", _ledger)]
+        looks += [("encoder", _encoder), ("reader", _reader), ("ladder", _ladder), ("ledger", _ledger)]
     findings = []
     for part, look in looks:
         try:
@@ -56,6 +56,11 @@ def _index(house: "House") -> Finding:
 def _encoder(house: "House") -> Finding:
     house.embedder.warm_up()
     return Finding("encoder", "ok", f"{house.embedder.name}, {house.embedder.dimensions} numbers")
+
+
+def _reader(house: "House") -> Finding:
+    house.reader.warm_up()
+    return Finding("reader", "ok", f"{house.reader.name}, trained {house.reader.about.trained_at:%Y-%m-%d}")
 
 
 def _ladder(house: "House") -> Finding:

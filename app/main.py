@@ -63,7 +63,7 @@ def serve(
         it.tidy_up()
         app = create_app(it.services)
         # The weights load beside the first page, not before it; a question that comes earlier waits.
-        threading.Thread(target=it.embedder.warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=it.warm_up, name="warm-up", daemon=True).start()
         config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=10)
         _Server(config, when_ready).run(sockets=[listener])
     finally:

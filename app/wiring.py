@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from routing.adapters.registry import Adapters
     from routing.answer import Answerer
     from routing.history import History
+    from routing.reading.card import ReaderCard
+    from routing.reading.reader import Reader
     from routing.runner import AskRunner
     from routing.tier import Tier, TierSpec
     from web.deps import HealthCheck, Services
@@ -162,6 +164,23 @@ class House:
             budget_cap_nano=None if cap is None else from_decimal(cap),
         )
 
+    def warm_up(self) -> None:
+        """Loads the models in process, so that the first question does not wait for them.
+
+        Raises:
+            IntegrityError: a file of theirs is not what it should be.
+        """
+        self.embedder.warm_up()
+        self.reader.warm_up()
+
+    @cached_property
+    def reader(self) -> "Reader":
+        from routing.reading.reader import make_reader
+
+        reader = make_reader(self.settings)
+        self._closing.callback(reader.close)
+        return reader
+
     @cached_property
     def answerer(self) -> "Answerer":
         from routing.answer import Answerer
@@ -171,7 +190,7 @@ class House:
             database=self.database,
             searcher=self.searcher,
             ladder=build_ladder(
-                self.settings, self.embedder, self.ledger.plan.currency, adapters=self.adapters
+                self.settings, self.reader, self.ledger.plan.currency, adapters=self.adapters
             ),
             meter=self.ledger,
             may_read_document=self.library.may_read,
@@ -196,7 +215,7 @@ class House:
         from routing.tiers import build_ladder
 
         currency = self.ledger.plan.currency
-        ladder = build_ladder(self.settings, self.embedder, currency, specs=[spec], adapters=adapters)
+        ladder = build_ladder(self.settings, self.reader, currency, specs=[spec], adapters=adapters)
         return ladder.top
 
     def _kind_of_source(self, workspace_id: str, name: str) -> str | None:
@@ -234,6 +253,12 @@ class House:
     # the web
 
     @cached_property
+    def reader_card(self) -> "ReaderCard":
+        from routing.reading.card import reader_card
+
+        return reader_card()
+
+    @cached_property
     def services(self) -> "Services":
         from web.deps import Services
 
@@ -250,6 +275,7 @@ class House:
             adapters=self.adapters,
             suggestions=self._suggestions(),
             health=self.health,
+            reader_card=lambda: self.reader_card,
         )
 
     def tidy_up(self) -> None:

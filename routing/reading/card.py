@@ -95,8 +95,9 @@ File sha256 of contents `{card.sha256}`, {card.size_bytes:,} bytes, trained on {
 {sets}
 
 Besides, drawn anew for each pass: the same questions with another passage about the same thing, with the
-sentence that answers left out, with a name, number or opposite swapped so that the passage no longer answers; and gap
-questions made of sentences of the same passages. The adapter's weights hold none of these texts.
+sentence that answers left out, with a name, number or opposite swapped so that the passage no longer
+answers; and gap questions made of sentences of the same passages. The adapter's weights hold none of
+these texts.
 
 ## Settings
 
