@@ -26,7 +26,7 @@ PAGES = [
     {"id": "squad2:Secret:0", "title": "Secret", "text": "The sealed part says that the answer is 77."},
 ]
 
-ROWS = (
+ROWS: tuple[tuple[str, str, list[str], list[int], str, str], ...] = (
     ("q1", "When was the Heron built?", ["1921"], [23], "squad2:Boats:0", "train"),
     ("q2", "How high is the mast of the Heron?", ["14 metres"], [51], "squad2:Boats:0", "train"),
     ("q3", "When was the Heron sunk?", [], [], "squad2:Boats:0", "train"),
