@@ -29,6 +29,7 @@ PROVIDER = "hosted_vllm"
 """What the names of its models begin with, on receipts."""
 
 _CONNECT_SECONDS = 5.0
+_SERVER_FAILED = 500
 _LONGEST_LINE = 1_000_000
 _LONGEST_BODY = 5_000_000
 
@@ -100,7 +101,9 @@ class VllmModel:
                 end = under_way.end()
             except (OSError, http.client.HTTPException) as error:
                 raise failure_of_wire(error, under_way.used()) from error
-            except _NotAsDocumented as error:
+            except _ErrorEventError as error:
+                raise self._turned_down(error, call, under_way) from error
+            except _NotAsDocumentedError as error:
                 _log.warning("the local model's server answered oddly", error=str(error)[:2000])
                 raise garbled(under_way.used()) from error
         yield end
@@ -153,6 +156,17 @@ class VllmModel:
         base_name = self._served.name if self._served else self._base_name
         return failure_of_status(response.status, words, call, base_name)
 
+    def _turned_down(
+        self, error: "_ErrorEventError", call: ChatCall, under_way: "_UnderWay"
+    ) -> ChatCallError:
+        """vLLM looks at some of a request, such as its pattern, only after it has begun to answer."""
+        _log.warning(
+            "the local model's server failed in a stream", status=error.status, answer=str(error)[:2000]
+        )
+        if error.status < _SERVER_FAILED and not under_way.began:
+            return failure_of_status(error.status, str(error), call, self._base_name)
+        return garbled(under_way.used())
+
     def _look_up(self) -> ServedModel:
         with closing(self._connect()) as connection:
             try:
@@ -167,8 +181,17 @@ class VllmModel:
                 raise garbled(ChatUsage()) from error
 
 
-class _NotAsDocumented(Exception):  # noqa: N818 - never leaves this file
+class _NotAsDocumentedError(Exception):
     """The server sent something that is no chat completion."""
+
+
+class _ErrorEventError(Exception):
+    """The server sent an error as an event of the stream."""
+
+    def __init__(self, event: object) -> None:
+        super().__init__(str(event))
+        code = event.get("code") if isinstance(event, dict) else None
+        self.status = code if isinstance(code, int) else _SERVER_FAILED
 
 
 class _UnderWay:
@@ -187,11 +210,11 @@ class _UnderWay:
         try:
             return self._take(event)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _NotAsDocumented(repr(error)) from error
+            raise _NotAsDocumentedError(repr(error)) from error
 
     def _take(self, event: Mapping[str, object]) -> str:
         if "error" in event:
-            raise _NotAsDocumented(f"an error in the middle of the answer: {event['error']}")
+            raise _ErrorEventError(event["error"])
         self._request_id = str(event.get("id") or "")[:200] or self._request_id
         if isinstance(usage := event.get("usage"), dict):
             details = usage.get("prompt_tokens_details") or {}
@@ -224,6 +247,10 @@ class _UnderWay:
             least_logprob=min(known) if known else None,
         )
 
+    @property
+    def began(self) -> bool:
+        return any(self._received)
+
     def used(self) -> ChatUsage:
         """What a call that broke off used: the server works from the moment it has the request."""
         return self._usage or self._estimate()
@@ -243,9 +270,9 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Mapping[str, object]
         try:
             event = json.loads(data)
         except ValueError as error:
-            raise _NotAsDocumented(f"no JSON: {data[:200]!r}") from error
+            raise _NotAsDocumentedError(f"no JSON: {data[:200]!r}") from error
         if not isinstance(event, dict):
-            raise _NotAsDocumented(f"no object: {data[:200]!r}")
+            raise _NotAsDocumentedError(f"no object: {data[:200]!r}")
         yield event
 
 

@@ -171,7 +171,7 @@ def with_local(settings: Settings, url: str) -> Settings:
         update={
             "local_url": url,
             "local_api_key": SecretStr("key-of-the-local-server"),
-            "local_timeout_seconds": 1.0,
+            "local_timeout_seconds": 0.5,
             "local_input_price": Decimal(1),
             "local_output_price": Decimal(4),
         }
