@@ -1,6 +1,6 @@
 """What the pages and the API are given: the services of one installation, and how a handler gets at them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -47,7 +47,10 @@ class ReaderFacts(Protocol):
     def sha256(self) -> str: ...
 
     @property
-    def trained_on(self) -> str | Sequence[str]: ...
+    def trained_at(self) -> str: ...
+
+    @property
+    def trained_on(self) -> Mapping[str, int]: ...
 
     @property
     def scores(self) -> Mapping[str, float]: ...

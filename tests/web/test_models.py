@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.core.errors import UnavailableError
+from app.core.errors import IntegrityError, UnavailableError
 from routing.adapters.adapter import ServerState
-from tests.web.adapters import ScriptedAdapters, busy_adapters
+from tests.web.adapters import ScriptedAdapters, busy_adapters, judged
 from tests.web.browser import TestClient
 from tests.web.conftest import SignIn
 from tests.web.house import House
@@ -19,10 +19,14 @@ PAGES = ("/models", "/models/support", "/models/support/publish", "/assignments/
 @dataclass(frozen=True)
 class Card:
     name: str = "reader.v1"
-    base: str = "all-MiniLM-L6-v2"
+    base: str = "all-MiniLM-L6-v2 (sha256 53aa)"
     sha256: str = "ab" * 32
-    trained_on: tuple[str, ...] = ("squad_v2",)
+    trained_at: str = "2026-11-23"
     size_bytes: int = 5_300_000
+
+    @property
+    def trained_on(self) -> dict[str, int]:
+        return {"squad_v2": 4000}
 
     @property
     def scores(self) -> dict[str, float]:
@@ -89,7 +93,20 @@ def test_the_reading_adapter_stands_there_with_the_scores_of_its_card(house: Hou
     browser = TestClient(app, follow_redirects=False)
     browser.get(f"/sign-in/link/{house.services.sign_ins.make_link('ana@example.com')}")
     page = browser.get("/models").text
-    assert "reader.v1, 5.3 MB, on all-MiniLM-L6-v2" in page and "0.934" in page and "squad_v2" in page
+    assert "reader.v1, 5.3 MB, on all-MiniLM-L6-v2" in page and "0.934" in page
+    assert "2026-11-23, on squad_v2 (4,000 examples)" in page
+
+
+def test_a_reading_adapter_that_cannot_be_used_is_said(house: House, sign_in: SignIn) -> None:
+    def damaged() -> Card:
+        raise IntegrityError("The reading adapter was altered.", code="adapter_altered")
+
+    app = create_app(replace(house.services, reader_card=damaged))
+    browser = TestClient(app, follow_redirects=False)
+    browser.get(f"/sign-in/link/{house.services.sign_ins.make_link('ana@example.com')}")
+    page = browser.get("/models")
+    assert page.status_code == 200 and "The reading adapter was altered." in page.text
+    assert browser.get("/api/v1/models").json()["reader"]["problem"] == "The reading adapter was altered."
 
 
 def test_adapters_are_listed_with_their_candidate_and_its_judgement(
@@ -157,6 +174,12 @@ def test_a_candidate_that_is_not_better_cannot_be_published_and_the_page_says_wh
     asked = ana.get(f"/models/{name}/publish").text
     assert "It was not judged better" in asked and '<button class="primary"' not in asked
     assert "It has not been judged yet" in ana.get("/models/finance").text
+    busy.versions = [
+        replace(v, judgement=judged(0.9, 0.5, "support.v1")) if v.state == "candidate" else v
+        for v in busy.versions
+    ]
+    assert "It was judged against support.v1, and support.v2 answers now." in ana.get("/models/support").text
+    busy.versions = busy_adapters().versions
     refused = ana.post(f"/models/{name}/publish", data={"version": "1"})
     assert refused.status_code == 409
     assert busy.get("default", name).in_service is None

@@ -110,7 +110,10 @@ class AskIn(_In):
 
 
 class CitationOut(BaseModel):
-    """`[n]` in the answer. `start` and `end` are character offsets of the quote in the document's text."""
+    """`[n]` in the answer. `start` and `end` are character offsets of the quote in the document's text.
+
+    `answer` holds the words of the quote that answer, where the rung knows them.
+    """
 
     n: int
     document_id: str
@@ -119,6 +122,7 @@ class CitationOut(BaseModel):
     quote: str
     start: int
     end: int
+    answer: str | None = None
 
 
 class AttemptOut(BaseModel):
@@ -228,6 +232,7 @@ def citation_out(citation: CoreCitation) -> CitationOut:
         quote=citation.quote,
         start=citation.start,
         end=citation.end,
+        answer=citation.answer,
     )
 
 

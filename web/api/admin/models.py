@@ -39,7 +39,7 @@ def models(caller: Admin, services: Given) -> ModelsOut:
     return ModelsOut(
         rungs=[rung_out(rung) for rung in rungs],
         server=server_out(server),
-        reader=reader_out(services.reader_card()),
+        reader=reader_out(services),
         adapters=[adapter_out(adapter) for adapter in adapters],
     )
 

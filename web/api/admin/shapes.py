@@ -5,8 +5,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.errors import RungError
 from routing.adapters.adapter import Adapter, AdapterVersion, Assignment, Judgement, Scope, ServerState
-from web.deps import ReaderFacts
+from web.deps import Services
 from web.present.admin.views import RungView
 
 
@@ -40,13 +41,16 @@ class ServerOut(BaseModel):
 
 
 class ReaderOut(BaseModel):
-    """The reading adapter that Rung brings along, with the scores of its model card."""
+    """The reading adapter that Rung brings along; `problem` says why it cannot be used."""
 
-    name: str
-    base: str
-    sha256: str
-    size_bytes: int
-    scores: dict[str, float]
+    name: str | None = None
+    base: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    trained_at: str | None = None
+    trained_on: dict[str, int] = Field(default_factory=dict)
+    scores: dict[str, float] = Field(default_factory=dict)
+    problem: str | None = None
 
 
 class JudgementOut(BaseModel):
@@ -152,7 +156,11 @@ def server_out(server: ServerState) -> ServerOut:
     )
 
 
-def reader_out(card: ReaderFacts | None) -> ReaderOut | None:
+def reader_out(services: Services) -> ReaderOut | None:
+    try:
+        card = services.reader_card()
+    except RungError as error:
+        return ReaderOut(problem=error.message)
     if card is None:
         return None
     return ReaderOut(
@@ -160,6 +168,8 @@ def reader_out(card: ReaderFacts | None) -> ReaderOut | None:
         base=card.base,
         sha256=card.sha256,
         size_bytes=card.size_bytes,
+        trained_at=card.trained_at,
+        trained_on=dict(card.trained_on),
         scores=dict(card.scores),
     )
 

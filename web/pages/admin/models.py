@@ -148,7 +148,7 @@ def _models_page(
         asked=tally.asked,
         unanswered=unanswered_words(tally),
         server=server_view(server),
-        reader=reader_view(services.reader_card()),
+        reader=reader_view(services),
         adapters=tuple(
             adapter_view(found, assignments, names, now) for found in adapters if _matches(found, text, state)
         ),

@@ -32,24 +32,10 @@ _STATES: Mapping[str, tuple[str, Tone]] = {
 }
 _LOADED = frozenset({"in_service", "previous"})
 _ACTIONS = {
-    "train": "Trained",
-    "trained": "Trained",
-    "add": "Added",
-    "added": "Added",
-    "judge": "Judged",
-    "judged": "Judged",
-    "publish": "Published",
-    "published": "Published",
-    "roll_back": "Rolled back",
-    "rolled_back": "Rolled back",
-    "retire": "Retired",
-    "retired": "Retired",
-    "assign": "Assigned",
-    "assigned": "Assigned",
-    "unassign": "Assignment removed",
+    "rolled_back": "Rolled back to",
     "unassigned": "Assignment removed",
-    "restore": "Loaded again",
-    "restored": "Loaded again",
+    "assigned": "Assigned",
+    "refused": "Refused",
 }
 
 
@@ -76,7 +62,7 @@ def adapter_view(
         in_service=by_number[serving.version] if serving else None,
         previous=by_number[adapter.previous.version] if adapter.previous else None,
         candidate=by_number[candidate.version] if candidate else None,
-        refusal=refusal_of(candidate),
+        refusal=refusal_of(candidate, serving),
         assigned=tuple(scope_words(a) for a in assignments if a.adapter == adapter.name),
     )
 
@@ -89,7 +75,7 @@ def _adapter_state(adapter: Adapter) -> tuple[str, Tone]:
     return _STATES.get(adapter.versions[0].state, (adapter.versions[0].state, "quiet"))
 
 
-def refusal_of(candidate: AdapterVersion | None) -> str | None:
+def refusal_of(candidate: AdapterVersion | None, serving: AdapterVersion | None) -> str | None:
     """Why a candidate cannot be published; nothing where it can, or where there is none."""
     if candidate is None:
         return None
@@ -98,6 +84,9 @@ def refusal_of(candidate: AdapterVersion | None) -> str | None:
         return "It has not been judged yet: only a version that was judged better goes into service."
     if not judgement.better:
         return f"It was not judged better than {judgement.against}, so it cannot go into service."
+    if serving is not None and judgement.against != serving.served_name:
+        against = judgement.against
+        return f"It was judged against {against}, and {serving.served_name} answers now. Judge it again."
     return None
 
 

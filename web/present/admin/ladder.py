@@ -3,19 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from app.core.errors import RungError
 from billing.money import format_money
 from billing.price_book import PerQuestion, Plan
 from routing.adapters.adapter import Adapter, ServerState
 from routing.history import Tally
-from routing.tier import Tier, TierSpec, load_specs
+from routing.tier import Tier, TierSpec, load_specs, resting
 from web.deps import ReaderFacts, Services
 from web.present.admin.views import ReaderView, RungView, ServerView
-from web.present.views import file_size
+from web.present.views import Tone, file_size
 
 COUNTED = timedelta(days=30)
 """How far back the page counts answers."""
 
-_SCORES = {
+_SCORES: Mapping[str, str] = {
     "sentence_right": "Answering sentence right",
     "baseline_sentence_right": "The same without the adapter",
     "span_f1": "Answering words, F1",
@@ -34,23 +35,24 @@ def rung_views(
 ) -> tuple[RungView, ...]:
     """Every rung of the ladder, cheapest first."""
     specs = {spec.name: spec for spec in load_specs()}
-    tiers, card = services.asks.answerer.ladder.tiers, services.reader_card()
+    tiers, reader = services.asks.answerer.ladder.tiers, reader_view(services)
     plan = services.usage.plan
     answered = sum(tally.by_tier.values())
     views = []
     for height, tier in enumerate(tiers, start=1):
         count = tally.by_tier.get(tier.name, 0)
-        problem = tier.unavailable
+        problem, rest = tier.unavailable, resting(tier)
+        state, tone = _state(problem, rest)
         views.append(
             RungView(
                 name=tier.name,
                 label=tier.label,
                 height=height,
                 rungs=len(tiers),
-                answers=answers_of(tier, specs, services, server, adapters, card),
-                state="available" if problem is None else "not available",
-                tone="good" if problem is None else "quiet",
-                problem=problem,
+                answers=answers_of(tier, specs, services, server, adapters, reader),
+                state=state,
+                tone=tone,
+                problem=problem or rest,
                 price=price_words(plan, tier.name),
                 answered=count,
                 share_percent=round(100 * count / answered) if answered else 0,
@@ -59,25 +61,37 @@ def rung_views(
     return tuple(views)
 
 
+def _state(problem: str | None, rest: str | None) -> tuple[str, Tone]:
+    if problem is not None:
+        return "not available", "quiet"
+    return ("left out for some seconds", "warn") if rest is not None else ("available", "good")
+
+
 def answers_of(
     tier: Tier,
     specs: Mapping[str, TierSpec],
     services: Services,
     server: ServerState,
     adapters: Sequence[Adapter],
-    card: ReaderFacts | None,
+    reader: ReaderView | None,
 ) -> str:
     """What answers on a rung: the model, and its adapters where it has any."""
     spec = specs.get(tier.name)
     if spec is None:
         return tier.name
     if spec.kind == "reader":
-        return (
-            f"{card.base} with the adapter {card.name}" if card else "all-MiniLM-L6-v2, comparing sentences"
-        )
-    if tier.name == "local":
+        return _reader_words(reader)
+    if spec.chat is not None and spec.chat.deployment == "local":
         return _local_words(server, adapters)
     return services.settings.premium_model or "No model is set up"
+
+
+def _reader_words(reader: ReaderView | None) -> str:
+    if reader is None:
+        return "all-MiniLM-L6-v2, comparing sentences"
+    if reader.problem is not None:
+        return "all-MiniLM-L6-v2, whose reading adapter cannot be used"
+    return f"{reader.base} with the adapter {reader.name}"
 
 
 def _local_words(server: ServerState, adapters: Sequence[Adapter]) -> str:
@@ -122,15 +136,29 @@ def server_view(server: ServerState) -> ServerView:
     )
 
 
-def reader_view(card: ReaderFacts | None) -> ReaderView | None:
+def reader_view(services: Services) -> ReaderView | None:
+    """The card of the reading adapter; nothing where the reader has none."""
+    try:
+        card = services.reader_card()
+    except RungError as error:
+        return ReaderView(problem=error.message)
     if card is None:
         return None
-    trained = (card.trained_on,) if isinstance(card.trained_on, str) else tuple(card.trained_on)
+    sets = ", ".join(f"{name} ({count:,} examples)" for name, count in card.trained_on.items())
     return ReaderView(
         name=card.name,
-        base=card.base,
-        trained_on=trained,
+        base=_base_name(card),
+        trained=f"{card.trained_at}, on {sets}" if sets else card.trained_at,
         size=file_size(card.size_bytes),
         sha256=card.sha256,
-        scores=tuple((_SCORES.get(name, name), f"{score:.3f}") for name, score in card.scores.items()),
+        scores=tuple((_score_name(name), f"{score:.3f}") for name, score in card.scores.items()),
     )
+
+
+def _score_name(name: str) -> str:
+    return _SCORES.get(name) or name.replace("_", " ").capitalize()
+
+
+def _base_name(card: ReaderFacts) -> str:
+    """The base model without the checksum of its weights."""
+    return card.base.partition(" (")[0]

@@ -75,14 +75,15 @@ class ServerView:
 
 @dataclass(frozen=True, slots=True)
 class ReaderView:
-    """The reading adapter that Rung brings along, from its model card."""
+    """The reading adapter that Rung brings along, from its model card; or why it cannot be used."""
 
-    name: str
-    base: str
-    trained_on: tuple[str, ...]
-    size: str
-    sha256: str
-    scores: tuple[tuple[str, str], ...]
+    name: str = ""
+    base: str = ""
+    trained: str = ""
+    size: str = ""
+    sha256: str = ""
+    scores: tuple[tuple[str, str], ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,30 +52,44 @@ def document_href(document_id: str, start: int, end: int, query_id: str | None =
 def answer_view(
     query_id: str, text: str, citations: Sequence[Citation], abstained: bool, ask_whom: tuple[str, ...] = ()
 ) -> AnswerView:
-    """An answer whose `[n]` are links; a number without a citation stays plain text."""
+    """An answer whose `[n]` are links; a number without a citation stays plain text.
+
+    The words that answer are marked, where the rung knows them.
+    """
     links = {c.n: document_href(c.document_id, c.start, c.end, query_id) for c in citations}
+    answers = {} if abstained else {c.n: c.answer for c in citations if c.answer}
     return AnswerView(
         query_id=query_id,
-        paragraphs=tuple(tuple(_pieces(part, links)) for part in _PARAGRAPH.split(text.strip()) if part),
+        paragraphs=tuple(
+            tuple(_pieces(part, links, answers)) for part in _PARAGRAPH.split(text.strip()) if part
+        ),
         citations=tuple(CitationView(c.n, c.title, links[c.n], c.quote) for c in citations),
         abstained=abstained,
         ask_whom=ask_whom if abstained else (),
     )
 
 
-def _pieces(text: str, links: Mapping[int, str]) -> Iterable[Piece]:
+def _pieces(text: str, links: Mapping[int, str], answers: Mapping[int, str]) -> Iterable[Piece]:
     position = 0
     for found in _CITE.finditer(text):
         number = int(found[1])
         if number not in links:
             continue
-        before = text[position : found.start()].rstrip(" ")
-        if before:
-            yield Piece(before)
+        yield from _emphasised(text[position : found.start()].rstrip(" "), answers.get(number))
         yield Piece("", n=number, href=links[number])
         position = found.end()
-    if text[position:]:
-        yield Piece(text[position:])
+    yield from _emphasised(text[position:], None)
+
+
+def _emphasised(text: str, answer: str | None) -> Iterable[Piece]:
+    """The text before a citation's number, with the words marked that answer."""
+    before, words, after = text.partition(answer) if answer else (text, "", "")
+    if before:
+        yield Piece(before)
+    if words:
+        yield Piece(words, mark=True)
+    if after:
+        yield Piece(after)
 
 
 def snippet_pieces(snippet: Snippet) -> tuple[Piece, ...]:
