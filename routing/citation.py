@@ -16,7 +16,8 @@ _MARK = re.compile(r"[ \t]*\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
 class SpanCitation:
     """A citation by its passage: offsets are in the document's stored text.
 
-    start, end: what is quoted. answer_start, answer_end: the words of the quote that answer, where a rung knows them.
+    start, end: what is quoted. answer_start, answer_end: the words of the quote that answer, where a rung
+    knows them.
     """
 
     n: int
@@ -45,12 +46,14 @@ class CheckedAnswer:
 
 
 def cite(n: int, passage: Passage, span: Span, *, answer: Span | None = None) -> SpanCitation:
-    """A citation of a stretch of a passage, and of the words in it that answer, given by offsets in the passage's
-    own text."""
+    """A citation of a stretch of a passage, and of the words in it that answer, given by offsets in the
+    passage's own text."""
     begin = passage.start
     if answer is None:
         return SpanCitation(n, passage, begin + span.start, begin + span.end)
-    return SpanCitation(n, passage, begin + span.start, begin + span.end, begin + answer.start, begin + answer.end)
+    return SpanCitation(
+        n, passage, begin + span.start, begin + span.end, begin + answer.start, begin + answer.end
+    )
 
 
 def check_citations(text: str, passages: Sequence[Passage]) -> CheckedAnswer:

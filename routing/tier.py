@@ -155,17 +155,15 @@ class TierAttempt:
 class Signals:
     """How far to trust an answer. `None` where a rung has no such sign.
 
-    score: nearness of the best sentence to the question. margin: its lead over the best different sentence.
-    coverage: share of the question's words in the answer. names: the same of what it names and numbers. kind:
-    whether it holds the kind of thing asked for. agreement: passages with a sentence about as good.
-    answerable: probability that the passages answer at all, by a model trained to tell. mean_logprob,
-    least_logprob: of the answer's tokens, natural logarithms, by the model that wrote it. supported: share of
-    the answer's citation marks that a passage supports.
+    score: probability that the chosen sentence answers, against that none does. margin: its lead over the
+    likeliest different answer. coverage: share of the question's words in the answer. names: the same of
+    what it names and numbers. kind: whether it holds the kind of thing asked for. agreement: passages that
+    say the same. mean_logprob, least_logprob: of the answer's tokens, natural logarithms, by the model that
+    wrote it. supported: share of its citations that the passages support.
     """
 
     score: float | None = None
     margin: float | None = None
-    answerable: float | None = None
     mean_logprob: float | None = None
     least_logprob: float | None = None
     supported: float | None = None

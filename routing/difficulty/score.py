@@ -70,8 +70,9 @@ WEIGHTS: Mapping[str, Sign] = {
     "searches_differ": Sign(0.4, "search by meaning and by words disagree"),
     # of the first answer
     "abstained": Sign(4.5, "the quick answer found nothing"),
-    "sure": Sign(-0.8, "the answering sentence is very near to the question"),
+    "sure": Sign(-0.8, "one sentence answers clearly"),
     "unsure": Sign(1.3, "no sentence answers clearly"),
+    "contested": Sign(0.8, "another answer is nearly as likely"),
     "answer_covers": Sign(-0.6, "the answer holds what was asked"),
     "answer_misses": Sign(1.2, "the answer leaves out part of what was asked"),
     "name_missed": Sign(2.4, "the answer does not name what was asked about"),
@@ -144,7 +145,9 @@ def _signs_of_answer(f: AnswerFeatures) -> dict[str, float]:
         return {"abstained": 1.0}
     signs: dict[str, float] = {}
     if f.score is not None:
-        signs |= {"sure": _ramp(f.score, 0.5, 0.75), "unsure": 1 - _ramp(f.score, 0.3, 0.5)}
+        signs |= {"sure": _ramp(f.score, 0.6, 0.9), "unsure": 1 - _ramp(f.score, 0.3, 0.6)}
+    if f.margin is not None:
+        signs["contested"] = 1 - _ramp(f.margin, 0.0, 0.3)
     if f.coverage is not None:
         signs["answer_covers"] = _ramp(f.coverage, 0.6, 0.95)
         signs["answer_misses"] = 1 - _ramp(f.coverage, 0.25, 0.6)

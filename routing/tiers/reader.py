@@ -158,7 +158,7 @@ def _signals(
     question: str, ranked: Sequence[Scored], chosen: Sequence[Scored], passages: Sequence[Passage]
 ) -> Signals:
     if not ranked:
-        return Signals(answerable=0.0, agreement=0)
+        return Signals(score=0.0, agreement=0)
     best = ranked[0]
     said = _said(best, passages)
     different = next((other for other in ranked[1:] if _said(other, passages) != said), None)
@@ -169,7 +169,6 @@ def _signals(
     return Signals(
         score=_likely(best),
         margin=_likely(best) - _likely(different) if different else _likely(best),
-        answerable=max(_likely(s) for s in ranked),
         coverage=coverage(set(content_words(question)), offered),
         names=coverage(set(named), offered) if (named := names(question)) else None,
         kind=offers(" ".join(s.candidate.text for s in chosen), asked)
