@@ -105,8 +105,8 @@ def _show(
     for name, gain in gains.items():
         print(f"kept against {name}: {gain:.2f} times as fast, {work[name]:.2f} times less processor time")
     print(
-        f"loading takes {load_seconds:.1f} s and adds {memory_mb:.0f} MB beside the encoder's weights, which are "
-        "mapped once"
+        f"loading takes {load_seconds:.1f} s and adds {memory_mb:.0f} MB beside the encoder's weights, "
+        "which are mapped once"
     )
     return {
         "p50_ms": round(statistics.median(wall[KEPT]), 1),
