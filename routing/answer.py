@@ -17,6 +17,7 @@ from retrieval.passage import Passage, SearchFilters
 from retrieval.search import validate_question
 from routing.difficulty import Difficulty, stage1, stage2
 from routing.flow import Finder, Flow, Parts
+from routing.history import stored
 from routing.history.access import MayRead
 from routing.history.records import Records
 from routing.policy import Policy, Room
@@ -110,7 +111,7 @@ class Answerer:
         if better is None:
             raise ConflictError("The best rung has answered this already.", code="no_better_tier")
         self._check_tier(better.name)
-        request = AskRequest(row.question, row.conversation_id, better.name)
+        request = AskRequest(row.question, row.conversation_id, better.name, stored.filters(row))
         turns = self._turns(caller, row.conversation_id, before=row.id)
         return self._begin(caller, request, turns, escalated_from=row.id)
 

@@ -4,6 +4,7 @@ What it cost is in the ledger and nowhere else; the attempts here say what was t
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, Index, Text
 from sqlmodel import Field, SQLModel
@@ -28,7 +29,8 @@ class ConversationRow(SQLModel, table=True):
 class QueryRow(SQLModel, table=True):
     """One question with its answer and the route decision.
 
-    `state` is running, finished or failed. `search_text` is what was looked up: the question, with what it
+    `state` is running, finished or failed. `filters` are what the search was narrowed to, if it was.
+    `search_text` is what was looked up: the question, with what it
     refers to in front where it is a follow-up. `stage1` to `stage3` are the difficulty at each stage that
     was reached. `route_difficulty` and `reasons` are what the asker was told. `timings_ms` maps a stage of
     the work to its duration.
@@ -45,6 +47,7 @@ class QueryRow(SQLModel, table=True):
     escalated_from: str | None = None
     question: str = Field(sa_type=Text)
     search_text: str = Field(default="", sa_type=Text)
+    filters: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     state: str = "running"
     answer_text: str = Field(default="", sa_type=Text)
     abstained: bool = False

@@ -16,7 +16,7 @@ from app.core.db import Database
 from app.core.errors import NotFoundError
 from app.core.identity import Caller
 from app.core.usage import Receipt
-from retrieval.passage import Passage
+from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 from routing.history import stored
 from routing.history.access import MayRead
 from routing.history.tally import Tally, tally
@@ -63,7 +63,8 @@ class AskedQuestion:
     """A question with all that was told about it. `answer` is missing while it runs and where it failed.
 
     `withheld` is true where the answer may no longer be shown: its text says so, and it has no citations.
-    `feedback` is what the asker said: good, bad, or nothing yet.
+    `filters` are what its search was narrowed to. `feedback` is what the asker said: good, bad, or nothing
+    yet.
     """
 
     query_id: str
@@ -81,6 +82,7 @@ class AskedQuestion:
     withheld: bool
     created_at: datetime
     finished_at: datetime | None
+    filters: SearchFilters = NO_FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,7 @@ class History:
             withheld=withheld,
             created_at=row.created_at,
             finished_at=row.finished_at,
+            filters=stored.filters(row),
         )
 
 

@@ -12,6 +12,7 @@ from app.core.errors import IntegrityError, NotFoundError
 from app.core.identity import Caller
 from app.core.usage import Work
 from retrieval.passage import Passage
+from routing.history import stored
 from routing.question import AskRequest
 from routing.tables import (
     AttemptRow,
@@ -123,6 +124,7 @@ class Records:
                     asked_tier=request.tier,
                     escalated_from=escalated_from,
                     question=request.question,
+                    filters=stored.filters_to_store(request.filters),
                     created_at=now,
                 )
             )

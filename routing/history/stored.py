@@ -1,12 +1,36 @@
 """From stored rows back to the values that were told while the question was answered."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 
 from app.core.usage import Outcome
-from retrieval.passage import Passage
+from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 from routing.tables import AttemptRow, CitationRow, QueryPassageRow, QueryRow
 from routing.updates import AnswerUpdate, Attempt, Citation, ProblemUpdate, RouteUpdate
+
+
+def filters_to_store(filters: SearchFilters) -> dict[str, object] | None:
+    """Filters as JSON; nothing for none."""
+    if filters == NO_FILTERS:
+        return None
+    return {
+        "sources": list(filters.sources),
+        "after": filters.after.isoformat() if filters.after else None,
+        "before": filters.before.isoformat() if filters.before else None,
+    }
+
+
+def filters(row: QueryRow) -> SearchFilters:
+    """What the question's search was narrowed to."""
+    kept = row.filters
+    if kept is None:
+        return NO_FILTERS
+    return SearchFilters(tuple(kept["sources"]), _moment(kept["after"]), _moment(kept["before"]))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def route(row: QueryRow) -> RouteUpdate | None:

@@ -53,6 +53,23 @@ def test_a_follow_up_continues_the_thread_and_filters_stay(tom: TestClient) -> N
     assert "Remove the filter source: handbook" in page.text
 
 
+def test_the_filters_of_a_past_question_stand_with_it_and_go_up_the_ladder(
+    tom: TestClient, house: House
+) -> None:
+    address = ask(tom, LEAVE, source="handbook", after="2026-01-01")
+    thread, query_id = address.partition("?")[0], address.rpartition("#q-")[2]
+    again = tom.post(f"/queries/{query_id}/escalate").headers["location"]
+    assert "source=handbook&after=2026-01-01" in again
+    page = tom.get(thread).text
+    for words in ("source: handbook", "on or after: 2026-01-01"):
+        assert page.count(f'<span class="chip still">{words}</span>') == 2
+    assert "source: handbook" in tom.get(f"/queries/{query_id}/why").text
+    asked = house.services.history.query(house.caller("tom@example.com"), again.rpartition("#q-")[2])
+    assert asked.filters.sources == ("handbook",)
+    plain = ask(tom, LEAVE, source="elsewhere")
+    assert "I found nothing" in tom.get(plain.partition("?")[0]).text
+
+
 def test_with_a_script_the_question_becomes_a_running_part_of_the_page(tom: TestClient, house: House) -> None:
     house.reader.immediate = False
     house.reader.gate.clear()

@@ -17,7 +17,7 @@ from web.auth import SignedIn
 from web.contexts import FeedbackFragment, SearchPage, ThreadFragment, TurnFragment
 from web.deps import Given, Kit, Services, Show
 from web.present.admin.sources import source_names
-from web.present.asking.filters import Filters, box_view, filters_in_form
+from web.present.asking.filters import Filters, box_view, filters_in_form, filters_of
 from web.present.asking.live import LivePage
 from web.present.asking.threads import LadderOf, running_turn
 from web.present.frame import frame_for
@@ -77,8 +77,8 @@ def events(
 def escalate(request: Request, query_id: str, caller: SignedIn, services: Given, show: Show) -> Response:
     """The same question one rung up, below the others."""
     started = services.asks.escalate(caller, query_id)
-    question = services.history.query(caller, started.query_id).question
-    return _begun(request, services, show, caller, started, question, Filters())
+    asked = services.history.query(caller, started.query_id)
+    return _begun(request, services, show, caller, started, asked.question, filters_of(asked.filters))
 
 
 @pages.post("/queries/{query_id}/feedback")
@@ -119,7 +119,9 @@ def _begun(
         wait_for(services.asks, caller, started.query_id)
         return go_to(request, address)
     now = services.clock()
-    turn = running_turn(started.query_id, started.conversation_id, question.strip(), when(now, now))
+    turn = running_turn(
+        started.query_id, started.conversation_id, question.strip(), when(now, now), filters.labels()
+    )
     if asked_from(request) == "turns":
         return show.fragment(TurnFragment(turn=turn), address=address)
     form = box_view(

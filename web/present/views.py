@@ -192,6 +192,7 @@ class TurnView:
     problem: ProblemView | None = None
     feedback: Feedback | None = None
     withheld: str | None = None
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,24 @@ class Filters:
         return [("source", self.source), ("after", self.after), ("before", self.before)]
 
 
+def filters_of(filters: SearchFilters) -> Filters:
+    """What the box shows for filters it can hold: one source, and whole days."""
+    return Filters(
+        source=filters.sources[0] if len(filters.sources) == 1 else "",
+        after=f"{filters.after:%Y-%m-%d}" if filters.after else "",
+        before=f"{filters.before:%Y-%m-%d}" if filters.before else "",
+    )
+
+
+def filter_words(filters: SearchFilters) -> tuple[str, ...]:
+    """What a past question was narrowed to, as its chips said it."""
+    dates = (("on or after", filters.after), ("before", filters.before))
+    return (
+        *(f"source: {source}" for source in filters.sources),
+        *(f"{label}: {day:%Y-%m-%d}" for label, day in dates if day is not None),
+    )
+
+
 def filters_in_query(source: _Text = "", after: _Text = "", before: _Text = "") -> Filters:
     return Filters(source.strip(), after.strip(), before.strip())
 

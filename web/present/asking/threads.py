@@ -22,6 +22,7 @@ from web.present.asking.answers import (
     route_view,
     tier_label,
 )
+from web.present.asking.filters import filter_words
 from web.present.asking.live import Rungs
 from web.present.asking.problems import problem_view
 from web.present.record_views import ReceiptRowView
@@ -71,7 +72,9 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str) -> TurnV
     asked = trail.asked
     if asked.state == "running":
         asked_at = when(asked.created_at, now)
-        return running_turn(asked.query_id, asked.conversation_id, asked.question, asked_at)
+        return running_turn(
+            asked.query_id, asked.conversation_id, asked.question, asked_at, filter_words(asked.filters)
+        )
     answer = asked.answer
     citations = answer.citations if answer else ()
     return TurnView(
@@ -95,12 +98,20 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str) -> TurnV
         if asked.problem
         else None,
         feedback=None if asked.feedback is None else "good" if asked.feedback else "bad",
+        filters=filter_words(asked.filters),
     )
 
 
-def running_turn(query_id: str, conversation_id: str, question: str, asked: When | None) -> TurnView:
+def running_turn(
+    query_id: str, conversation_id: str, question: str, asked: When | None, filters: tuple[str, ...] = ()
+) -> TurnView:
     return TurnView(
-        query_id=query_id, question=question, state="running", conversation_id=conversation_id, asked=asked
+        query_id=query_id,
+        question=question,
+        state="running",
+        conversation_id=conversation_id,
+        asked=asked,
+        filters=filters,
     )
 
 
