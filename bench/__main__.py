@@ -9,6 +9,7 @@ NAMES = {
     "ingest": "chunks per second of the whole pipeline against the bare encoder",
     "search": "a hybrid query with an access filter over 100,000 chunks",
     "local": "requests through the whole ask path against the same straight to vLLM",
+    "reader": "how well and how fast the reader reads what it was not trained on",
     "memory": "peak memory of the serving process with the demo indexed",
     "startup": "`--help`, the import of the web app, a second start of the demo",
 }
