@@ -11,7 +11,7 @@ COPY pyproject.toml requirements.lock ./
 COPY .ci/install .ci/install
 # Pass --build-arg PIP_EXTRA_INDEX_URL=… to offer pip PyTorch's CPU wheels, which are far smaller.
 ARG PIP_EXTRA_INDEX_URL=
-RUN PIP_NO_CACHE_DIR=1 .ci/install app && useradd --uid 10001 --no-create-home rung && install -d -o rung /data
+RUN PIP_NO_CACHE_DIR=1 .ci/install app && useradd --uid 10001 --no-create-home rung && install -d -o rung /data /adapters
 COPY --from=assets /rung/node_modules node_modules
 COPY app app
 COPY ingest ingest

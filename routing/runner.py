@@ -71,7 +71,7 @@ class AskRunner:
     """
 
     def __init__(
-        self, answerer: Answerer, history: History, *, threads: int = 8, keep_seconds: float = 300.0
+        self, answerer: Answerer, history: History, *, threads: int = 16, keep_seconds: float = 300.0
     ) -> None:
         self._answerer = answerer
         self._history = history
