@@ -16,7 +16,7 @@ from routing.adapters import Surroundings, build_adapters
 from routing.adapters.adapter import AdapterChooser
 from routing.adapters.registry import Adapters
 from routing.tables import CitationRow, ConversationRow, FeedbackRow, QueryPassageRow, QueryRow
-from routing.tier import Tier, TierSpec
+from routing.tier import Tier, TierSpec, load_specs
 from routing.tiers import build_ladder
 from tests.fakes.reader import WordReader
 
@@ -45,7 +45,7 @@ class Company:
             people_of=lambda _workspace_id: [self.directory.caller(p.email) for p in self.directory.list()],
             rung_with=self._rung,
         )
-        return build_adapters(settings or self.settings, self.database, around)
+        return build_adapters(settings or self.settings, self.database, around, specs=_brief_specs())
 
     def _rung(self, spec: TierSpec, chooser: AdapterChooser) -> Tier:
         ladder = build_ladder(self.settings, WordReader(), "EUR", specs=[spec], adapters=chooser)
@@ -195,13 +195,19 @@ def passage(document_id: str, text: str, *, start: int = 0, source: str = "handb
     )
 
 
+def _brief_specs() -> tuple[TierSpec, ...]:
+    """The ladder with short answers: a random model never ends by itself."""
+    return tuple(
+        spec.model_copy(update={"chat": spec.chat.model_copy(update={"max_output_tokens": 50})})
+        if spec.chat is not None
+        else spec
+        for spec in load_specs()
+    )
+
+
 def local_settings(settings: Settings, url: str, adapters_dir: Path) -> Settings:
     """Settings with a chat server and a folder for adapters."""
     return settings.model_copy(update={"local_url": url, "local_adapters_dir": adapters_dir})
-
-
-def without_server(settings: Settings) -> Settings:
-    return settings.model_copy(update={"local_url": None})
 
 
 def _passage_rows(query_id: str, passages: Sequence[Passage]) -> list[QueryPassageRow]:
