@@ -258,6 +258,8 @@ class Making:
     ) -> AdapterVersion:
         """Names the folder, writes the version down, then lets go of what only a second start would need."""
         final = self._parts.shelf.folder(caller.workspace_id, name, version.version)
+        # The chat server may run as another user; who gets in at all is decided by the folder above.
+        folder.chmod(0o755)
         folder.rename(final)
         made = self._parts.store.add(
             caller.workspace_id, name, version, caller.email or caller.name, action, detail

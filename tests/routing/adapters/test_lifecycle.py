@@ -1,4 +1,4 @@
-"""Adapters on a real vLLM: judged, published, rolled back, retired, restored; refused, and killed in between."""
+"""Adapters on a real vLLM: judged, published, rolled back, retired, restored, refused; killed in between."""
 
 import json
 import shutil
@@ -82,7 +82,7 @@ def say(vllm: VllmServer, model: str) -> str:
 
 @pytest.mark.timeout(600)
 def test_from_accepted_answers_to_a_better_adapter_that_answers(served: Company, vllm: VllmServer) -> None:
-    """Trained and judged for real: it learned what the base does not know; one that learned nothing stays out."""
+    """Trained and judged for real: it learned what the base does not know; one that did not stays out."""
     admin, ana, document = served.admin, served.person("ana"), served.document("everyone")
     questions = [f"How much leave does site {n} give?" for n in range(300)]
     asked = [q for q in questions if not is_held_out(q)][:44] + [q for q in questions if is_held_out(q)][:20]
