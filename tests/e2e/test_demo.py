@@ -219,6 +219,7 @@ def test_every_page_is_accessible_fits_its_width_and_has_its_picture_taken(
         ("usage-workspace", "/usage?scope=workspace"),
         ("sources", "/sources"),
         ("source", "/sources/quillmark"),
+        ("models-empty", "/models"),
         ("not-found", "/documents/00000000-0000-0000-0000-000000000000"),
     ):
         page.goto(demo.url + path)
