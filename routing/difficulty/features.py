@@ -113,7 +113,8 @@ def question_features(question: str) -> QuestionFeatures:
 def passage_features(question: str, passages: Sequence[Passage]) -> PassageFeatures:
     top = passages[:_LOOKED_AT]
     wanted = set(content_words(question))
-    held = [set(content_words(_with_headings(passage))) & wanted for passage in top]
+    said = [frozenset(content_words(_with_headings(passage))) for passage in top]
+    held = [set(part & wanted) for part in said]
     covered, documents = _documents_needed(top, held)
     cosines = [(p.dense_score or 0.0, p.document_id) for p in top]
     best, owner = max(cosines, default=(0.0, ""))
@@ -122,7 +123,7 @@ def passage_features(question: str, passages: Sequence[Passage]) -> PassageFeatu
         passages=len(top),
         one_covers=max((coverage(wanted, part) for part in held), default=0.0),
         all_cover=coverage(wanted, covered),
-        names_held=coverage(set(named), _all_words(top)) if (named := names(question)) else 1.0,
+        names_held=coverage(set(named), set().union(*said)) if (named := names(question)) else 1.0,
         documents=documents,
         cosine=best,
         margin=best - max(others, default=0.0),
@@ -152,10 +153,6 @@ def _cue(pattern: re.Pattern[str], text: str) -> float:
 
 def _with_headings(passage: Passage) -> str:
     return " ".join((passage.title, *passage.heading_path, passage.text))
-
-
-def _all_words(top: Sequence[Passage]) -> set[str]:
-    return {word for passage in top for word in content_words(_with_headings(passage))}
 
 
 def _documents_needed(top: Sequence[Passage], held: Sequence[set[str]]) -> tuple[set[str], int]:

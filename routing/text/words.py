@@ -41,6 +41,9 @@ _SHORTEST_STEM = 3
 
 def fold(text: str) -> str:
     """Lower case, compatibility forms unified, accents removed."""
+    if text.isascii():
+        # Nothing to take apart, and far quicker.
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
@@ -63,7 +66,7 @@ def words(text: str) -> list[str]:
     found: list[str] = []
     for match in _WORD.finditer(fold(text)):
         word = match.group().replace("’", "'").removesuffix("'s")
-        runs = _UNSPACED.findall(word)
+        runs = () if word.isascii() else _UNSPACED.findall(word)
         if not runs:
             # "on-call" is two words; "err-4012" is one.
             found.extend([word] if any(c.isdigit() for c in word) else filter(None, word.split("-")))
