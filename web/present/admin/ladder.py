@@ -75,7 +75,7 @@ def answers_of(
     adapters: Sequence[Adapter],
     reader: ReaderView | None,
 ) -> str:
-    """What answers on a rung: the model, and its adapters where it has any."""
+    """What answers on a rung: the model, and its adapters where it has any; empty where none is set up."""
     spec = specs.get(tier.name)
     if spec is None:
         return tier.name
@@ -83,7 +83,7 @@ def answers_of(
         return _reader_words(reader)
     if spec.chat is not None and spec.chat.deployment == "local":
         return _local_words(server, adapters)
-    return services.settings.premium_model or "No model is set up"
+    return services.settings.premium_model or ""
 
 
 def _reader_words(reader: ReaderView | None) -> str:
@@ -97,7 +97,7 @@ def _reader_words(reader: ReaderView | None) -> str:
 def _local_words(server: ServerState, adapters: Sequence[Adapter]) -> str:
     base = server.base_model
     if base is None:
-        return "No model is known" if server.url else "No model is set up"
+        return "The base model is not known: its server does not answer" if server.url else ""
     serving = [found.in_service.served_name for found in adapters if found.in_service]
     return f"{base} with {', '.join(serving)}" if serving else f"{base} without adapters"
 
