@@ -82,6 +82,40 @@ def test_the_answer_moves_the_score() -> None:
     assert scored(False, fine) < scored(False, replace(fine, names=0.5))
 
 
+QUESTION = "What is the hotel limit in Berlin?"
+
+
+def of_signals(signals: Signals, *, abstained: bool = False) -> float:
+    answer = TierAnswer("", (), abstained, signals, Work("local", "m", "answered"))
+    return stage3(QUESTION, QUESTION, ONE, answer).probability
+
+
+def test_a_sign_that_a_rung_cannot_give_moves_nothing() -> None:
+    assert of_signals(Signals()) == stage2(QUESTION, QUESTION, ONE).probability
+
+
+def test_a_model_that_was_sure_of_its_words_is_trusted_more() -> None:
+    said = Signals(coverage=0.8, supported=1.0)
+    sure = of_signals(replace(said, mean_logprob=-0.02, least_logprob=-0.5))
+    unsure = of_signals(replace(said, mean_logprob=-1.2, least_logprob=-6.0))
+    assert sure < of_signals(said) < unsure
+    assert of_signals(said) < of_signals(replace(said, supported=0.5))
+
+
+def test_what_the_log_probabilities_add_is_modest() -> None:
+    words = ("fluent", "hesitant", "stumbled")
+    assert sum(abs(WEIGHTS[name].weight) for name in words) < WEIGHTS["abstained"].weight
+
+
+def test_an_abstention_outweighs_fluent_words() -> None:
+    assert of_signals(Signals(mean_logprob=-0.01, least_logprob=-0.1), abstained=True) > 0.5
+
+
+@given(st.floats(-50, 0), st.floats(-200, 0), st.floats(0, 1), st.floats(0, 1))
+def test_any_certainty_gives_a_probability(mean: float, least: float, share: float, covered: float) -> None:
+    assert 0 < of_signals(Signals(None, None, None, mean, least, share, covered)) < 1
+
+
 def test_the_formula_is_the_documented_one() -> None:
     question = "What is the hotel limit?"
     expected = 1 / (1 + math.exp(-(INTERCEPT + WEIGHTS["simple"].weight)))
