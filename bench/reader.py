@@ -68,7 +68,7 @@ def run(data: Path | None, as_json: bool) -> None:
     """Prints the figures of each set and their means, then how fast it reads."""
     from bench.reader_speed import run_speed
     from retrieval.embedder import MiniLmEmbedder
-    from routing.reading.reader import Reader
+    from routing.reading.reader import SHIPPED_ADAPTER, Reader
 
     if data is None:
         raise SystemExit("This benchmark needs --data DIR with qa/ and corpora/.")
@@ -88,7 +88,7 @@ def run(data: Path | None, as_json: bool) -> None:
     print("targets " + ", ".join(f"{SHORT[key]} {value}" for key, value in TARGETS.items()) + " on squad_v2")
     for key, value in means.items():
         summary[key]["mean"] = round(value, 4)
-    speed = run_speed(data)
+    speed = run_speed(data, SHIPPED_ADAPTER)
     if as_json:
         print(json.dumps({**summary, "speed": speed}))
 
