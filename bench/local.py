@@ -56,7 +56,7 @@ _NO_FILTERS = SearchFilters()
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One way at one load. `cpu_ms` is this process' own processor time a request, which noise moves least."""
+    """One way at one load. `cpu_ms` is our own processor time a request: noise moves it least."""
 
     requests_per_second: float
     p50_ms: float
