@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.core.errors import UnavailableError
-from tests.web.house import House
+from tests.web.house import UNSURE, House
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,6 +24,8 @@ def test_results_come_first_then_words_then_the_answer_with_its_receipt(
     scripted: House, open_page: OpenPage, enter: Enter
 ) -> None:
     scripted.reader.immediate = False
+    # Where a better rung could still be asked, no word is shown before the answer is judged.
+    scripted.premium.unavailable = "No premium model is set up."
     scripted.reader.gate.clear()
     page = open_page()
     enter(page, TOM)
@@ -44,6 +46,8 @@ def test_a_reload_in_the_middle_goes_on_from_the_beginning(
     scripted: House, open_page: OpenPage, enter: Enter
 ) -> None:
     scripted.reader.immediate = False
+    # Where a better rung could still be asked, no word is shown before the answer is judged.
+    scripted.premium.unavailable = "No premium model is set up."
     scripted.reader.gate.clear()
     page = open_page()
     enter(page, TOM)
@@ -59,8 +63,7 @@ def test_a_reload_in_the_middle_goes_on_from_the_beginning(
 def test_climbing_is_calm_and_the_first_answer_greys_out(
     scripted: House, open_page: OpenPage, enter: Enter
 ) -> None:
-    scripted.reader.immediate = False
-    scripted.reader.abstain = True
+    scripted.reader.signals = UNSURE
     scripted.premium.gate.clear()
     page = open_page()
     enter(page, TOM)

@@ -35,6 +35,9 @@ from tests.fakes.index import MemoryIndex
 from tests.web.adapters import ScriptedAdapters
 from web.deps import HealthCheck, Services
 
+SURE = Signals(score=0.9, margin=0.4, coverage=1.0, agreement=1)
+UNSURE = Signals(score=0.05, margin=0.0, coverage=0.0, names=0.0, kind=0.0, agreement=0)
+
 SOURCE_ID = "source-1"
 BOARD_ID = str(uuid.UUID(int=3))
 LEAVE_ID = str(uuid.UUID(int=1))
@@ -77,6 +80,7 @@ class ScriptedTier:
     baseline_note: str | None = None
     cost_nano: int = 0
     abstain: bool = False
+    signals: Signals = SURE
     text: str | None = None
     error: Exception | None = None
     failed: str | None = None
@@ -116,7 +120,7 @@ class ScriptedTier:
             text,
             citations,
             abstained,
-            Signals(score=0.9, margin=0.4, coverage=1.0, agreement=1),
+            self.signals,
             work,
             notes=self.notes,
         )
