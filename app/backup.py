@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MANIFEST = "backup.json"
 _DATABASE = "rung.db"
 _INDEX = "index"
+_ADAPTERS = "adapters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Backup:
 
 
 def back_up(house: "House", target: Path) -> Backup:
-    """Copies the database and the index into an empty folder while Rung goes on answering.
+    """Copies the database, the index and the adapters into an empty folder while Rung goes on answering.
 
     Raises:
         ConfigurationError: `not_embedded`, where PostgreSQL or a Qdrant server hold the data.
@@ -56,6 +57,9 @@ def back_up(house: "House", target: Path) -> Backup:
         closing(sqlite3.connect(target / _DATABASE)) as copy,
     ):
         source.backup(copy)
+    # After the database: an adapter's files are whole before its version is written down.
+    if settings.adapters_folder.is_dir():
+        shutil.copytree(settings.adapters_folder, target / _ADAPTERS)
     manifest = {"revision": head(), "created_at": utc_now().isoformat()}
     (target / _MANIFEST).write_text(json.dumps(manifest))
     return _describe(target)
@@ -89,6 +93,8 @@ def restore(settings: Settings, source: Path, *, replace: bool = False) -> Backu
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source / _INDEX, settings.data_dir / _INDEX)
     shutil.copy2(source / _DATABASE, settings.data_dir / _DATABASE)
+    if (source / _ADAPTERS).is_dir():
+        shutil.copytree(source / _ADAPTERS, settings.adapters_folder, dirs_exist_ok=True)
     return _describe(source)
 
 

@@ -172,7 +172,7 @@ def _show(updates: "Iterator[Update]") -> None:
                 console.print(update.text, end="", markup=False, soft_wrap=True)
                 shown += update.text
             case u.EscalationUpdate():
-                console.print(f"\n[dim]{_plain(update.reason)}; asking {update.to_tier}…[/dim]")
+                console.print(f"\n[dim]{_plain(update.reason).rstrip('.')}; asking {update.to_tier}…[/dim]")
                 shown = ""
             case u.AnswerUpdate():
                 # What was streamed stands there already, unless its citations were checked and changed.

@@ -19,7 +19,7 @@ def train_reader(
     from routing.reading.training import Progress as Step
     from routing.reading.training import TrainingSettings
 
-    folder = (out or get_settings().data_dir / "adapters" / "reader").resolve()
+    folder = (out or get_settings().data_dir / "reader").resolve()
     settings = replace(TrainingSettings(), threads=threads)
     if passes is not None:
         settings = replace(settings, passes=passes)

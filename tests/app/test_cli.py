@@ -129,7 +129,7 @@ def test_the_ledger_is_whole_and_lists_nothing_of_the_questions(run: Run, handbo
 
 def test_the_doctor_finds_every_part(run: Run, handbook: str) -> None:
     findings = {finding["part"]: finding for finding in json.loads(run("doctor", "--json").output)}
-    assert set(findings) == {"database", "index", "encoder", "ladder", "ledger"}
+    assert set(findings) == {"database", "index", "encoder", "reader", "ladder", "ledger"}
     assert findings["ladder"]["state"] == "off" and "RUNG_PREMIUM_MODEL" in findings["ladder"]["detail"]
     assert all(findings[part]["state"] == "ok" for part in ("database", "index", "encoder", "ledger"))
 
@@ -145,6 +145,10 @@ def test_a_lost_index_is_noticed_and_made_again(run: Run, handbook: str, home: P
 
 
 def test_a_backup_put_back_answers_as_before(run: Run, handbook: str, home: Path) -> None:
+    weights = Path("adapters") / "default" / "support.v1" / "adapter_model.safetensors"
+    there = get_settings().data_dir / weights
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"weights")
     run("backup", str(home / "copy"))
     patch = pytest.MonkeyPatch()
     patch.setenv("RUNG_DATA_DIR", str(home / "restored"))
@@ -157,6 +161,7 @@ def test_a_backup_put_back_answers_as_before(run: Run, handbook: str, home: Path
         assert isinstance(run("restore", str(home / "copy"), fails=True).exception, ConflictError)
         run("restore", str(home / "copy"), "--replace")
         assert len(list(home.glob("restored-*"))) == 1
+        assert (home / "restored" / weights).read_bytes() == b"weights"
     finally:
         patch.undo()
         get_settings.cache_clear()

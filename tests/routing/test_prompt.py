@@ -64,7 +64,11 @@ def test_a_single_passage_that_is_too_long_is_cut() -> None:
 
 def test_earlier_turns_come_before_the_question_without_their_marks() -> None:
     asked = TierRequest(
-        "And in Lisbon?", "…", (passage("x"),), ANA, (Turn("Days in Berlin?", "28 days [1]."), Turn("Eh?", ""))
+        "And in Lisbon?",
+        "…",
+        (passage("x"),),
+        ANA,
+        (Turn("Days in Berlin?", "28 days [1]."), Turn("Eh?", "")),
     )
     roles = [(m.role, m.content) for m in build_prompt("premium.v1", asked, 8, 6000).messages]
     assert roles[1:5] == [
