@@ -75,9 +75,13 @@ def words(text: str) -> list[str]:
     return found
 
 
-def content_words(text: str) -> list[str]:
-    """The stems of the words that are not stop words, in order, repetitions kept."""
-    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+@lru_cache(maxsize=2_000)
+def content_words(text: str) -> tuple[str, ...]:
+    """The stems of the words that are not stop words, in order, repetitions kept.
+
+    Kept for the last texts: on the way of one question its passages are looked at many times.
+    """
+    return tuple(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
 def names(text: str) -> frozenset[str]:
