@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, logging
 
 LAYERS = ("query", "key", "value", "dense")
 """The linear layers that get an adapter: attention in and out, feed-forward in and out."""
@@ -43,6 +43,8 @@ class ReadingNetwork(nn.Module):
 
     def __init__(self, base: Path, *, rank: int, alpha: int) -> None:
         super().__init__()
+        logging.set_verbosity_error()  # it reports that the pooler of the base is not used
+        logging.disable_progress_bar()
         config = BertConfig.from_json_file(str(base / "config.json"))
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
         self.bert = BertModel.from_pretrained(

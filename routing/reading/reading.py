@@ -5,7 +5,7 @@ spans within the sentence are added up, so that a sentence which holds several w
 split against itself. Each passage is scored by itself; what no passage answers is below none of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,8 +24,9 @@ TEXT_TOKENS = 256
 """Tokens of a passage in one row; a longer passage takes several rows."""
 
 _STRIDE = 64
-_LONGEST_ANSWER = 40
-"""Tokens."""
+_LONGEST_ANSWER = 16
+"""Tokens. On the articles kept out of training, more or fewer chose worse words; the sentence stays the
+same."""
 
 
 class PassageReader(Protocol):
@@ -83,8 +84,7 @@ class ReadSentence:
 
 @dataclass(frozen=True, slots=True)
 class ReadPassage:
-    """A passage as read: its sentences in order, and the separate score that nothing in it answers (log-
-    odds)."""
+    """A passage as read: its sentences in order, and the separate score that nothing in it answers."""
 
     sentences: tuple[ReadSentence, ...]
     nothing: float
@@ -110,30 +110,40 @@ def read(
     found: list[ReadPassage] = []
     for number, passage in enumerate(passages):
         mine = [(rows[i], scores[i]) for i, owner in enumerate(owners) if owner == number]
-        found.append(_passage(number, passage.text, mine))
+        found.append(ReadPassage(tuple(_sentences(number, passage.text, mine)), _nothing(mine)))
     return found
+
+
+def of_place(place: int) -> float:
+    """What a passage's place in the search adds to the log-odds of its sentences; the first is at place 0.
+
+    Of none, a half and one, a half found most answers on the articles kept out of training (.82 against .79).
+    """
+    return 0.5 / (1 + place)
 
 
 def rank(read: Sequence[ReadPassage], calibration: Calibration) -> list[tuple[float, ReadSentence]]:
     """All sentences of all passages with the log-odds that they answer, best first; of equal ones the
-    earlier."""
+    earlier. The passages stand in the order of the search."""
     found = [
-        (calibration.log_odds(sentence.score, passage.nothing), sentence)
-        for passage in read
+        (calibration.log_odds(sentence.score, passage.nothing) + of_place(place), sentence)
+        for place, passage in enumerate(read)
         for sentence in passage.sentences
     ]
     return sorted(found, key=lambda r: (-r[0], r[1].passage, r[1].order))
 
 
-def _passage(number: int, text: str, rows: Sequence[tuple[Pair, PairScores]]) -> ReadPassage:
-    sentences = []
+def _nothing(rows: Sequence[tuple[Pair, PairScores]]) -> float:
+    """A long passage answers where any of its rows does."""
+    return min((scores.nothing for _, scores in rows), default=0.0)
+
+
+def _sentences(number: int, text: str, rows: Sequence[tuple[Pair, PairScores]]) -> Iterator[ReadSentence]:
     for order, sentence in enumerate(split_sentences(text)):
         parts = [part for row in rows if (part := _sentence(sentence, *row)) is not None]
         if parts:
             score, answer = max(parts, key=lambda part: part[0])
-            sentences.append(ReadSentence(number, order, sentence, answer, score))
-    # A long passage answers where any of its rows does.
-    return ReadPassage(tuple(sentences), min((scores.nothing for _, scores in rows), default=0.0))
+            yield ReadSentence(number, order, sentence, answer, score)
 
 
 def _sentence(sentence: Span, pair: Pair, scores: PairScores) -> tuple[float, Span] | None:

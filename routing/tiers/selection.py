@@ -16,7 +16,7 @@ from datetime import datetime
 
 from retrieval.passage import Passage
 from routing.reading.calibration import Calibration
-from routing.reading.reading import ReadPassage, ReadSentence
+from routing.reading.reading import ReadPassage, ReadSentence, of_place
 from routing.text.sentences import Span, marker_length
 from routing.text.words import content_words, words
 
@@ -32,7 +32,7 @@ class Weights:
     those texts have no dates.
     """
 
-    lexical: float = 1.0
+    lexical: float = 2.0
     kind: float = 0.5
     newness: float = 1.0
 
@@ -98,6 +98,7 @@ def score(question: str, pool: Sequence[Candidate], weights: Weights = Weights()
         Scored(
             candidate,
             candidate.log_odds
+            + of_place(candidate.passage)
             + weights.lexical * _share(wanted, candidate.words | candidate.context)
             + weights.kind * offers(candidate.text, asked)
             + weights.newness * present * candidate.newness,
