@@ -1,7 +1,6 @@
 """The reader of an installation: the bundled base model with a reading adapter, the shipped one or
 another."""
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.core.config import Settings
 from app.core.errors import IntegrityError
-from retrieval.embedder import bundled_folder, load_tokenizer
+from retrieval.embedder import MiniLmEmbedder, bundled_folder, load_tokenizer
 from routing.reading.artefact import About
 from routing.reading.calibration import Calibration
 from routing.reading.engine import ReadingEngine
@@ -39,7 +38,7 @@ class Reader:
 
     def __init__(self, adapter: Path = SHIPPED_ADAPTER, *, threads: int = 0) -> None:
         self._engine = ReadingEngine(adapter, threads=threads)
-        self._lock = threading.Lock()
+        self._embedder = MiniLmEmbedder(threads=threads)
 
     @property
     def about(self) -> About:
@@ -86,6 +85,11 @@ class Reader:
             IntegrityError: when the adapter or the base's weights are not what they should be.
         """
         return read(question, passages, self._engine, self._tokenizer) if passages else []
+
+    def nearness(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """Cosines of the sentences to the question, by the base model without its adapter."""
+        vectors = self._embedder.embed([question, *sentences])
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
 
     def close(self) -> None:
         """Ends its threads."""

@@ -53,6 +53,11 @@ class PassageReader(Protocol):
         """Reads each passage for the question."""
         ...
 
+    def nearness(self, question: str, sentences: Sequence[str]) -> list[float]:
+        """How near each sentence is to the question in meaning, by the base model without its adapter:
+        cosines."""
+        ...
+
 
 class Scorer(Protocol):
     """What runs the reading model."""

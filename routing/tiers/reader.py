@@ -14,7 +14,7 @@ from routing.text.rows import row_in_words
 from routing.text.sentences import Span, is_row
 from routing.text.words import content_words, coverage, names, words
 from routing.tier import ReaderSettings, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
-from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score
+from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score, with_nearness
 
 NOTHING_FOUND = "I found nothing that answers this."
 
@@ -27,6 +27,9 @@ _ADJOINS_WITHIN = 1.0
 
 _ADDS_WORDS = 0.15
 """The share of the question's words that a second sentence must hold beyond the first."""
+
+_COMPARED = 12
+"""How many of the best sentences are compared in meaning too: short ones, in some tens of milliseconds."""
 
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
@@ -87,7 +90,10 @@ class ReaderTier:
         if not passages:
             return []
         read = self._reader.read(question, [Readable(_heading(p), p.text) for p in passages])
-        return score(question, candidates(question, passages, read, self._reader.calibration))
+        ranked = score(question, candidates(question, passages, read, self._reader.calibration))[:_COMPARED]
+        return with_nearness(
+            ranked, self._reader.nearness(question, [s.candidate.text for s in ranked]) if ranked else []
+        )
 
 
 def _heading(passage: Passage) -> str:
