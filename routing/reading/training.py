@@ -37,7 +37,7 @@ class TrainingSettings:
 
     rank: int = 32
     alpha: int = 64
-    passes: int = 2
+    passes: int = 3
     learning_rate: float = 8e-4
     warm_up: float = 0.06
     weight_decay: float = 0.01
