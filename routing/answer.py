@@ -16,11 +16,12 @@ from app.core.usage import Meter
 from retrieval.passage import Passage, SearchFilters
 from retrieval.search import validate_question
 from routing.difficulty import Difficulty, stage1, stage2
-from routing.flow import Finder, Flow, Parts
+from routing.flow import Flow
 from routing.history import stored
 from routing.history.access import MayRead
 from routing.history.records import Records
-from routing.policy import Policy, Room
+from routing.parts import Finder, Parts
+from routing.policy import OnePolicy, Policies, Room
 from routing.question import Asking, AskRequest, standalone_question
 from routing.tier import AUTO, Ladder, Tier, Turn
 from routing.updates import RouteUpdate, Update
@@ -53,11 +54,11 @@ class Answerer:
         ladder: Ladder,
         meter: Meter,
         may_read_document: MayRead,
-        policy: Policy | None = None,
+        policies: Policies | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._records = Records(database, clock)
-        self._parts = Parts(database, searcher, ladder, meter, self._records, policy or Policy())
+        self._parts = Parts(database, searcher, ladder, meter, self._records, policies or OnePolicy())
         self._may_read = may_read_document
 
     @property
@@ -132,9 +133,11 @@ class Answerer:
         """
         text = validate_question(question)
         passages = self._parts.searcher.search(caller, text, filters=filters).passages
-        first, second = stage1(text), stage2(text, text, passages)
         room = Room(self.ladder.ready())
-        decision = self._parts.policy.start(second, passages, room, self.ladder)
+        kind = room.usable[0].kind
+        first, second = stage1(text, kind), stage2(text, text, passages, kind)
+        policy = self._parts.policies.of(caller.workspace_id)
+        decision = policy.start(second, passages, room, self.ladder)
         route = RouteUpdate("", decision.tier.name, second.probability, second.reasons)
         return RoutePreview(text, passages, route, (first, second))
 

@@ -2,23 +2,31 @@
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from functools import cached_property
 
 import structlog
 
-from app.core.db import Database
 from app.core.errors import BudgetExceededError, ProviderError, RungError, UnavailableError
-from app.core.identity import Caller
-from app.core.usage import Meter, Receipt, Reservation, Work
-from retrieval.passage import SearchFilters
-from retrieval.search import SearchResult
+from app.core.usage import Receipt, Reservation, Work
+from retrieval.passage import Passage
 from routing.citation import SpanCitation, closest
 from routing.difficulty import stage1, stage2, stage3
-from routing.history.records import Outcome, Records
+from routing.history.records import Outcome
+from routing.parts import Parts
 from routing.policy import Decision, Policy, Room
 from routing.question import Asking
-from routing.tier import AUTO, Ladder, Signals, Tier, TierAnswer, TierAttempt, TierRequest, resting
+from routing.tier import (
+    AUTO,
+    EarlierAnswer,
+    Signals,
+    Tier,
+    TierAnswer,
+    TierAttempt,
+    TierRequest,
+    TierStep,
+    resting,
+)
 from routing.updates import (
     AnswerUpdate,
     Attempt,
@@ -29,6 +37,7 @@ from routing.updates import (
     ProblemUpdate,
     ReceiptUpdate,
     RouteUpdate,
+    StepUpdate,
     Update,
 )
 
@@ -45,26 +54,6 @@ CLOSEST = "{why} These passages come closest."
 OVER_BUDGET = "The budget leaves no room for a better rung, so only cheaper ones were used."
 
 
-class Finder(Protocol):
-    """What finds passages: `retrieval.search.Searcher`."""
-
-    def search(
-        self, caller: Caller, query: str, *, filters: SearchFilters = ..., limit: int = ...
-    ) -> SearchResult: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a question needs on its way."""
-
-    database: Database
-    searcher: Finder
-    ladder: Ladder
-    meter: Meter
-    records: Records
-    policy: Policy
-
-
 class Flow:
     """One question on its way. `updates` is run once."""
 
@@ -73,6 +62,7 @@ class Flow:
         self._asking = asking
         self._outcome = Outcome(search_text=asking.standalone)
         self._reservation: Reservation | None = None
+        self._earlier: EarlierAnswer | None = None
 
     def updates(self) -> Iterator[Update]:
         """Ends with a receipt, or with a problem, after which nothing is held or charged."""
@@ -85,6 +75,11 @@ class Flow:
             _log.exception("a question failed unexpectedly", query_id=self._id)
             message = f"Something went wrong inside Rung. Ask again; an admin finds {self._id} in the log."
             yield self._failed("internal_error", message)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        """As it is when the question is asked: a change takes effect with the next one."""
+        return self._parts.policies.of(self._asking.caller.workspace_id)
 
     @property
     def _id(self) -> str:
@@ -146,12 +141,14 @@ class Flow:
 
     def _route(self, room: Room) -> tuple[Tier, RouteUpdate]:
         asking, passages, started = self._asking, self._outcome.passages, time.monotonic()
-        first = stage1(asking.request.question)
-        second = stage2(asking.request.question, asking.standalone, passages)
+        kind = room.usable[0].kind
+        first = stage1(asking.request.question, kind)
+        second = stage2(asking.request.question, asking.standalone, passages, kind)
+        self._outcome.difficulty = second
         self._outcome.stages |= {first.stage: first.probability, second.stage: second.probability}
         tier, reasons = room.usable[0], second.reasons
         if asking.request.tier == AUTO:
-            tier = self._parts.policy.start(second, passages, room, self._parts.ladder).tier
+            tier = self._policy.start(second, passages, room, self._parts.ladder).tier
         else:
             reasons = (f"{tier.label} was asked for", *reasons)
         if room.over_budget:
@@ -175,7 +172,7 @@ class Flow:
                 better, room = self._after_failure(tier, room, error)
                 if better is None:
                     return self._nothing_left(tier, error), tier
-                yield self._escalation(tier, better, error.message)
+                yield self._escalation(tier, better, error.message, failed=True)
                 tier = better
                 continue
             finally:
@@ -189,12 +186,13 @@ class Flow:
             if decision.action != "escalate":
                 return (self._withdraw(answer, decision) if withdrawn else self._keep(answer, decision)), tier
             self._outcome.attempts.append((replace(answer.work, outcome="escalated"), decision.reason))
+            self._earlier = EarlierAnswer(tier.name, answer.text, answer.abstained, decision.reason)
             yield self._escalation(tier, decision.tier, decision.reason)
             tier = decision.tier
 
-    def _escalation(self, tier: Tier, better: Tier, reason: str) -> EscalationUpdate:
+    def _escalation(self, tier: Tier, better: Tier, reason: str, *, failed: bool = False) -> EscalationUpdate:
         self._outcome.escalation_reason = reason
-        return EscalationUpdate(self._id, tier.name, better.name, reason)
+        return EscalationUpdate(self._id, tier.name, better.name, reason, failed)
 
     def _after_failure(self, tier: Tier, room: Room, error: ProviderError) -> tuple[Tier | None, Room]:
         """The next usable rung, if any, and the room without the one that failed."""
@@ -216,6 +214,8 @@ class Flow:
         for output in tier.answer(self._request()):
             if isinstance(output, TierAttempt):
                 self._outcome.attempts.append((output.work, output.reason))
+            elif isinstance(output, TierStep):
+                yield self._step(tier, output)
             elif isinstance(output, TierAnswer):
                 answer = output
             elif tier.immediate or climbs:
@@ -226,6 +226,27 @@ class Flow:
             raise ProviderError(f"Rung {tier.name} ended without an answer.", code="provider_error")
         return answer, held
 
+    def _step(self, tier: Tier, step: TierStep) -> StepUpdate:
+        """Keeps a step for the trail. What it found joins the passages of the question."""
+        known = {passage.chunk_id for passage in self._outcome.passages}
+        new = tuple(passage for passage in step.passages if passage.chunk_id not in known)
+        self._outcome.passages += new
+        update = StepUpdate(
+            query_id=self._id,
+            ordinal=len(self._outcome.steps) + 1,
+            tier=tier.name,
+            kind=step.kind,
+            text=step.text,
+            query=step.query,
+            passages=new,
+            input_tokens=step.work.input_tokens,
+            output_tokens=step.work.output_tokens,
+            cost_nano=step.work.cost_nano,
+            duration_ms=step.work.duration_ms,
+        )
+        self._outcome.steps.append(update)
+        return update
+
     def _request(self) -> TierRequest:
         asking = self._asking
         return TierRequest(
@@ -234,15 +255,27 @@ class Flow:
             self._outcome.passages,
             caller=asking.caller,
             history=asking.history,
+            search_again=self._search_again,
+            earlier=self._earlier,
+            query_id=self._id,
         )
+
+    def _search_again(self, query: str) -> tuple[Passage, ...]:
+        """As the question itself was searched for: the same person, the same filters."""
+        asking = self._asking
+        found = self._parts.searcher.search(
+            asking.caller, query, filters=asking.request.filters, limit=PASSAGES
+        )
+        return found.passages[:PASSAGES]
 
     def _judge(self, answer: TierAnswer, tier: Tier, room: Room) -> Decision:
         ladder, asking, passages = self._parts.ladder, self._asking, self._outcome.passages
         if asking.request.tier != AUTO or tier is ladder.top:
             return Decision("abstain" if answer.abstained else "answer", tier, text=answer.text)
-        third = stage3(asking.request.question, asking.standalone, passages, answer)
+        third = stage3(asking.request.question, asking.standalone, passages, answer, tier.kind)
+        self._outcome.difficulty = third
         self._outcome.stages[third.stage] = third.probability
-        return self._parts.policy.judge(third, answer, tier, passages, room, ladder)
+        return self._policy.judge(third, answer, tier, passages, room, ladder)
 
     def _keep(self, answer: TierAnswer, decision: Decision) -> TierAnswer:
         self._outcome.attempts.append((answer.work, ""))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
@@ -98,6 +98,24 @@ class Policy:
             # It was streamed, and its citations are checked: it stands, with a word of warning.
             return Decision("answer", tier, NOT_SURE)
         return Decision("abstain", tier, text=_too_hard(room))
+
+
+class Policies(Protocol):
+    """Knows what each workspace has chosen."""
+
+    def of(self, workspace_id: str) -> Policy:
+        """The policy in force now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OnePolicy:
+    """The same policy for every workspace."""
+
+    policy: Policy = Policy()
+
+    def of(self, workspace_id: str) -> Policy:  # noqa: ARG002
+        return self.policy
 
 
 def _too_hard(room: Room) -> str:

@@ -33,7 +33,8 @@ class QueryRow(SQLModel, table=True):
     `search_text` is what was looked up: the question, with what it
     refers to in front where it is a follow-up. `stage1` to `stage3` are the difficulty at each stage that
     was reached. `route_difficulty` and `reasons` are what the asker was told. `timings_ms` maps a stage of
-    the work to its duration.
+    the work to its duration. `features` are what the last stage's difficulty was worked out from, and
+    `difficulty_model` by what.
     """
 
     __tablename__ = "query"
@@ -64,6 +65,8 @@ class QueryRow(SQLModel, table=True):
     problem_code: str | None = None
     problem_message: str | None = Field(default=None, sa_type=Text)
     timings_ms: dict[str, float] = Field(default_factory=dict, sa_type=JSON)
+    features: dict[str, float] | None = Field(default=None, sa_type=JSON)
+    difficulty_model: str | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -86,6 +89,25 @@ class AttemptRow(SQLModel, table=True):
     duration_ms: int
     provider_request_id: str | None = None
     estimated: bool = False
+
+
+class StepRow(SQLModel, table=True):
+    """One step of a rung that works in several. `chunk_ids` are the passages that it found first."""
+
+    __tablename__ = "query_step"
+
+    query_id: str = Field(primary_key=True, foreign_key="query.id")
+    ordinal: int = Field(primary_key=True)
+    workspace_id: str
+    tier: str
+    kind: str
+    text: str = Field(sa_type=Text)
+    query: str = Field(sa_type=Text)
+    chunk_ids: list[str] = Field(default_factory=list, sa_type=JSON)
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int = Field(sa_type=BigInt)
+    duration_ms: int
 
 
 class CitationRow(SQLModel, table=True):

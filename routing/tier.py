@@ -1,7 +1,7 @@
 """The ladder: what a rung is, and the ordered table of rungs in `tiers.toml`, cheapest first."""
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,9 @@ LADDER_FILE = Path(__file__).with_name("tiers.toml")
 
 AUTO = "auto"
 """What people name when Rung should choose the rung itself."""
+
+
+RungKind = Literal["reader", "chat"]
 
 
 class _Strict(BaseModel):
@@ -65,7 +68,7 @@ class TierSpec(_Strict):
     """One `[[tier]]` of the file. Exactly the settings of its kind must stand beside it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
-    kind: Literal["reader", "chat"]
+    kind: RungKind
     label: str = Field(min_length=1)
     reader: ReaderSettings | None = None
     chat: ChatSettings | None = None
@@ -116,9 +119,29 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TierLimits:
-    """What one call may use; `None` leaves the rung's own setting."""
+    """What one question may use on a rung; `None` leaves the rung's own setting.
+
+    steps: calls of a model, the last one included. tokens: input and output of all of them together.
+    """
 
     output_tokens: int | None = None
+    steps: int | None = None
+    tokens: int | None = None
+    cost_nano: int | None = None
+
+
+SearchAgain = Callable[[str], tuple[Passage, ...]]
+"""Finds passages for a sub-question, with the same access and filters as the question's own search."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer:
+    """What a cheaper rung said to this question, and why it was not enough."""
+
+    tier: str
+    text: str
+    abstained: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +149,8 @@ class TierRequest:
     """What a rung gets to answer. `standalone` is the question with what it refers to, to compare with.
 
     `caller` asks: a rung may answer differently for different people, never with what they may not read.
+    `search_again` is there where the rung may look for more; `earlier` where a cheaper rung has tried.
+    `query_id` is what the question is stored as.
     """
 
     question: str
@@ -134,6 +159,9 @@ class TierRequest:
     caller: Caller
     history: tuple[Turn, ...] = ()
     limits: TierLimits = TierLimits()
+    search_again: SearchAgain | None = None
+    earlier: EarlierAnswer | None = None
+    query_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +187,8 @@ class Signals:
     likeliest different answer. coverage: share of the question's words in the answer. names: the same of
     what it names and numbers. kind: whether it holds the kind of thing asked for. agreement: passages that
     say the same. mean_logprob, least_logprob: of the answer's tokens, natural logarithms, by the model that
-    wrote it. supported: share of its citations that the passages support.
+    wrote it. supported: share of its citations that the passages support. closed_book: how far the answer
+    agrees with what the same model says without any passage, from 0 to 1.
     """
 
     score: float | None = None
@@ -171,6 +200,25 @@ class Signals:
     names: float | None = None
     kind: float | None = None
     agreement: int | None = None
+    closed_book: float | None = None
+
+
+StepKind = Literal["search", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class TierStep:
+    """One step of a rung that works in several, once it is done. It becomes part of the answer's trail.
+
+    `text` says what was done ("looking for the 2025 travel policy"); `passages` are those newly found, and
+    `work` the call that decided on the step, also where its tokens are counted in an attempt.
+    """
+
+    kind: StepKind
+    text: str
+    query: str
+    passages: tuple[Passage, ...]
+    work: Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +234,7 @@ class TierAnswer:
     notes: tuple[str, ...] = ()
 
 
-TierOutput = TierDelta | TierAttempt | TierAnswer
+TierOutput = TierDelta | TierAttempt | TierStep | TierAnswer
 
 
 class Tier(Protocol):
@@ -194,6 +242,11 @@ class Tier(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def kind(self) -> RungKind:
+        """What kind of rung it is: what is told by an answer differs with it."""
+        ...
 
     @property
     def label(self) -> str:
@@ -224,7 +277,7 @@ class Tier(Protocol):
         ...
 
     def answer(self, request: TierRequest) -> Iterator[TierOutput]:
-        """Yields deltas and failed attempts, then exactly one answer.
+        """Yields deltas, steps and failed attempts, then exactly one answer.
 
         Raises:
             ProviderError: the rung failed; its failed attempts were yielded before.

@@ -1,6 +1,8 @@
 """What the answering of a question tells while it goes on, in this order:
 
-    Passages → Route → Delta* → (Escalation → Delta*)* → Answer → Receipt      or Problem at any point
+    Passages → Route → (Step | Delta)* → (Escalation → (Step | Delta)*)* → Answer → Receipt
+
+or Problem at any point.
 
 The browser, the API, the command line and Slack all render these same values.
 """
@@ -39,13 +41,33 @@ class DeltaUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class StepUpdate:
+    """A rung that works in steps has done one: what for, and which passages it found that were not there
+    before. `ordinal` counts from 1 over the whole question."""
+
+    query_id: str
+    ordinal: int
+    tier: str
+    kind: str
+    text: str
+    query: str
+    passages: tuple[Passage, ...]
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class EscalationUpdate:
-    """The answer so far was not good enough; the next rung starts and its text replaces it."""
+    """The answer so far was not good enough, or the rung failed; the next one starts and its text replaces
+    it."""
 
     query_id: str
     from_tier: str
     to_tier: str
     reason: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +145,7 @@ Update = (
     PassagesUpdate
     | RouteUpdate
     | DeltaUpdate
+    | StepUpdate
     | EscalationUpdate
     | AnswerUpdate
     | ReceiptUpdate

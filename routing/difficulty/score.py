@@ -11,7 +11,7 @@ number ranks questions rather than predicts a rate. A later stage keeps every si
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from retrieval.passage import Passage
@@ -23,18 +23,24 @@ from routing.difficulty.features import (
     passage_features,
     question_features,
 )
-from routing.tier import TierAnswer
+from routing.tier import RungKind, TierAnswer
 
 Stage = Literal["question", "passages", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """The score of one stage. `reasons` are for people, the weightiest first."""
+    """The score of one stage: the probability that the answer of the cheap rung would be (or is) wrong.
+
+    `reasons` are for people, the weightiest first. `features` are what it was worked out from, and `model`
+    names what worked it out.
+    """
 
     stage: Stage
     probability: float
     reasons: tuple[str, ...]
+    features: Mapping[str, float] = field(default_factory=dict)
+    model: str = "hand-weighted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +94,28 @@ _LEAST_SHOWN = 0.2
 """Signs that move the log-odds by less are not worth a reason."""
 
 
-def stage1(question: str) -> Difficulty:
-    """From the question alone."""
+def stage1(question: str, kind: RungKind = "reader") -> Difficulty:  # noqa: ARG001
+    """From the question alone. `kind` is that of the rung whose answer is meant."""
     return _score("question", _signs_of_question(question_features(question)))
 
 
-def stage2(question: str, standalone: str, passages: Sequence[Passage]) -> Difficulty:
+def stage2(
+    question: str,
+    standalone: str,
+    passages: Sequence[Passage],
+    kind: RungKind = "reader",  # noqa: ARG001
+) -> Difficulty:
     """From the question and the passages. `standalone` is the question with what it refers to."""
     return _score("passages", _until_passages(question, standalone, passages))
 
 
-def stage3(question: str, standalone: str, passages: Sequence[Passage], answer: TierAnswer) -> Difficulty:
+def stage3(
+    question: str,
+    standalone: str,
+    passages: Sequence[Passage],
+    answer: TierAnswer,
+    kind: RungKind = "reader",  # noqa: ARG001
+) -> Difficulty:
     """From the question, the passages, and the cheap rung's answer."""
     signs = _until_passages(question, standalone, passages) | _signs_of_answer(answer_features(answer))
     return _score("answer", signs)
@@ -185,7 +202,7 @@ def _score(stage: Stage, signs: Mapping[str, float]) -> Difficulty:
     direction = 1 if probability >= 0.5 else -1
     weighty = sorted((n for n in moves if moves[n] * direction >= _LEAST_SHOWN), key=lambda n: -abs(moves[n]))
     reasons = tuple(WEIGHTS[name].says for name in weighty[:4])
-    return Difficulty(stage, probability, reasons or (_PLAIN[direction],))
+    return Difficulty(stage, probability, reasons or (_PLAIN[direction],), dict(signs))
 
 
 _PLAIN = {1: "several small signs together", -1: "nothing about it looks hard"}

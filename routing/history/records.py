@@ -12,6 +12,7 @@ from app.core.errors import IntegrityError, NotFoundError
 from app.core.identity import Caller
 from app.core.usage import Work
 from retrieval.passage import Passage
+from routing.difficulty import Difficulty
 from routing.history import stored
 from routing.question import AskRequest
 from routing.tables import (
@@ -21,9 +22,10 @@ from routing.tables import (
     FeedbackRow,
     QueryPassageRow,
     QueryRow,
+    StepRow,
 )
 from routing.tier import Turn
-from routing.updates import AnswerUpdate, RouteUpdate
+from routing.updates import AnswerUpdate, RouteUpdate, StepUpdate
 
 _LONGEST_TITLE = 120
 
@@ -35,6 +37,8 @@ class Outcome:
     search_text: str = ""
     passages: tuple[Passage, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)
+    difficulty: Difficulty | None = None
+    steps: list[StepUpdate] = field(default_factory=list)
     route: RouteUpdate | None = None
     escalation_reason: str | None = None
     attempts: list[tuple[Work, str]] = field(default_factory=list)
@@ -149,6 +153,7 @@ class Records:
         session.add_all(_attempts(row, outcome))
         session.add_all(_citations(row, outcome))
         session.add_all(_passages(row, outcome))
+        session.add_all(_steps(row, outcome))
 
     def close_interrupted(self, older_than_seconds: float) -> int:
         """Marks questions as failed whose process died while it answered them; returns how many."""
@@ -199,6 +204,9 @@ def _fill(row: QueryRow, outcome: Outcome) -> None:
     row.escalation_reason = outcome.escalation_reason
     row.prompt_id = outcome.prompt_id
     row.notes = list(outcome.notes)
+    if outcome.difficulty is not None:
+        row.features = dict(outcome.difficulty.features)
+        row.difficulty_model = outcome.difficulty.model
     row.timings_ms = dict(outcome.timings_ms)
 
 
@@ -220,6 +228,26 @@ def _attempts(row: QueryRow, outcome: Outcome) -> list[AttemptRow]:
             estimated=work.estimated,
         )
         for ordinal, (work, reason) in enumerate(outcome.attempts)
+    ]
+
+
+def _steps(row: QueryRow, outcome: Outcome) -> list[StepRow]:
+    return [
+        StepRow(
+            query_id=row.id,
+            ordinal=step.ordinal,
+            workspace_id=row.workspace_id,
+            tier=step.tier,
+            kind=step.kind,
+            text=step.text,
+            query=step.query,
+            chunk_ids=[passage.chunk_id for passage in step.passages],
+            input_tokens=step.input_tokens,
+            output_tokens=step.output_tokens,
+            cost_nano=step.cost_nano,
+            duration_ms=step.duration_ms,
+        )
+        for step in outcome.steps
     ]
 
 

@@ -12,7 +12,16 @@ from routing.llm import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, 
 from routing.llm.prices import ModelPrices
 from routing.llm.prompt import NOT_FOUND, BuiltPrompt, build_prompt
 from routing.text.words import content_words, coverage, names
-from routing.tier import ChatSettings, Signals, TierAnswer, TierAttempt, TierDelta, TierOutput, TierRequest
+from routing.tier import (
+    ChatSettings,
+    RungKind,
+    Signals,
+    TierAnswer,
+    TierAttempt,
+    TierDelta,
+    TierOutput,
+    TierRequest,
+)
 from routing.tiers.reader import NOTHING_FOUND
 from routing.tiers.selection import kinds_asked, offers
 
@@ -50,6 +59,7 @@ class ChatTier:
         currency: the plan's.
     """
 
+    kind: RungKind = "chat"
     immediate = False
 
     def __init__(

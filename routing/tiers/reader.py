@@ -13,7 +13,7 @@ from routing.reading.reading import PassageReader, Readable
 from routing.text.rows import row_in_words
 from routing.text.sentences import Span, is_row
 from routing.text.words import content_words, coverage, names, words
-from routing.tier import ReaderSettings, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
+from routing.tier import ReaderSettings, RungKind, Signals, TierAnswer, TierDelta, TierOutput, TierRequest
 from routing.tiers.selection import Scored, candidates, kinds_asked, offers, score, with_nearness
 
 NOTHING_FOUND = "I found nothing that answers this."
@@ -41,6 +41,7 @@ _AGREES_ABOVE = 0.3
 class ReaderTier:
     """Extracts the answer. It costs nothing but time on our own processor."""
 
+    kind: RungKind = "reader"
     immediate = True
     baseline_note: str | None = None
 

@@ -17,7 +17,7 @@ from app.core.errors import (
 from app.core.usage import Receipt, Reservation, Work
 from routing.answer import LONGEST_REASON
 from routing.flow import OVER_BUDGET
-from routing.policy import TOO_HARD_BUDGET, TOO_HARD_UNAVAILABLE
+from routing.policy import TOO_HARD_BUDGET, TOO_HARD_UNAVAILABLE, OnePolicy, Policy
 from routing.question import AskRequest
 from routing.tables import AttemptRow, CitationRow, FeedbackRow, QueryPassageRow, QueryRow
 from routing.updates import EscalationUpdate, PassagesUpdate, RouteUpdate
@@ -117,7 +117,7 @@ def test_a_doubtful_quick_answer_climbs_and_both_attempts_are_metered(
     provider.script(Reply(BOTH))
     world = premium_world
     world.answerer._parts = replace(  # the thresholds of a policy that always reads first and never trusts it
-        world.answerer._parts, policy=replace(world.answerer._parts.policy, skip_above=2.0, climb_above=0.0)
+        world.answerer._parts, policies=OnePolicy(Policy(skip_above=2.0, climb_above=0.0))
     )
     updates = list(world.answerer.ask(ANA, AskRequest(EASY)))
     assert kinds(updates) == [

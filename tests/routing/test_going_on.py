@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.db import Database
 from billing.ledger import Ledger
 from billing.price_book import PriceBook
-from routing.policy import NOT_SURE
+from routing.policy import NOT_SURE, OnePolicy, Policy
 from routing.question import AskRequest
 from routing.updates import DeltaUpdate, EscalationUpdate, ProblemUpdate, RouteUpdate, Update
 from tests.fakes.openai_server import Failure, OpenAiServer, Reply
@@ -57,7 +57,7 @@ class Money:
     def always_climb(self) -> None:
         parts = self.world.answerer._parts
         self.world.answerer._parts = replace(
-            parts, policy=replace(parts.policy, skip_above=2.0, climb_above=0.0)
+            parts, policies=OnePolicy(Policy(skip_above=2.0, climb_above=0.0))
         )
 
 
@@ -104,7 +104,7 @@ def test_a_local_answer_that_is_good_enough_is_shown_after_it_is_judged(
     both: Money, local: OpenAiServer
 ) -> None:
     parts = both.world.answerer._parts
-    both.world.answerer._parts = replace(parts, policy=replace(parts.policy, climb_above=2.0))
+    both.world.answerer._parts = replace(parts, policies=OnePolicy(Policy(climb_above=2.0)))
     updates = both.ask()
     assert answer_of(updates).tier == "local" and shown(updates) == BOTH
     assert escalations(updates) == []

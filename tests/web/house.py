@@ -29,7 +29,16 @@ from routing.history import History
 from routing.history.access import MayRead
 from routing.runner import AskRunner
 from routing.text.sentences import Span
-from routing.tier import Ladder, Signals, TierAnswer, TierAttempt, TierDelta, TierOutput, TierRequest
+from routing.tier import (
+    Ladder,
+    RungKind,
+    Signals,
+    TierAnswer,
+    TierAttempt,
+    TierDelta,
+    TierOutput,
+    TierRequest,
+)
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
 from tests.web.adapters import ScriptedAdapters
@@ -75,6 +84,7 @@ class ScriptedTier:
 
     name: str
     label: str
+    kind: RungKind = "chat"
     immediate: bool = False
     unavailable: str | None = None
     baseline_note: str | None = None
@@ -156,7 +166,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
     ledger = Ledger(database, PriceBook.load(), settings.price_plan, budget_cap_nano=budget_nano)
     library = Library(database)
     searcher = Searcher(index, embedder)
-    reader = ScriptedTier("reader", "Reader", immediate=True)
+    reader = ScriptedTier("reader", "Reader", kind="reader", immediate=True)
     local = ScriptedTier(
         "local", "Local model", unavailable="No local model is set up: set RUNG_LOCAL_URL.", cost_nano=40_000
     )

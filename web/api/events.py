@@ -12,6 +12,7 @@ from routing.updates import (
     ProblemUpdate,
     ReceiptUpdate,
     RouteUpdate,
+    StepUpdate,
     Update,
 )
 from web.api.shapes import (
@@ -59,6 +60,19 @@ class _EscalationEvent(BaseModel):
     from_tier: str
     to_tier: str
     reason: str
+    failed: bool
+
+
+class _StepEvent(BaseModel):
+    query_id: str
+    ordinal: int
+    tier: str
+    kind: str
+    text: str
+    query: str
+    passages: list[PassageOut]
+    input_tokens: int
+    output_tokens: int
 
 
 class _ErrorEvent(BaseModel):
@@ -107,8 +121,11 @@ def _json_event(sequence: int, update: Update) -> ServerEvent:
                 from_tier=update.from_tier,
                 to_tier=update.to_tier,
                 reason=update.reason,
+                failed=update.failed,
             )
             return _event("escalation", climb, sequence)
+        case StepUpdate():
+            return _event("step", _step(update), sequence)
         case AnswerUpdate():
             return _event("answer", _answer(update), sequence)
         case ReceiptUpdate():
@@ -120,6 +137,20 @@ def _json_event(sequence: int, update: Update) -> ServerEvent:
 
 def _event(name: str, body: BaseModel, sequence: int) -> ServerEvent:
     return ServerEvent(name, body.model_dump_json(), sequence)
+
+
+def _step(update: StepUpdate) -> _StepEvent:
+    return _StepEvent(
+        query_id=update.query_id,
+        ordinal=update.ordinal,
+        tier=update.tier,
+        kind=update.kind,
+        text=update.text,
+        query=update.query,
+        passages=[passage_out(passage) for passage in update.passages],
+        input_tokens=update.input_tokens,
+        output_tokens=update.output_tokens,
+    )
 
 
 def _answer(update: AnswerUpdate) -> _AnswerEvent:

@@ -15,6 +15,7 @@ from routing.updates import (
     ProblemUpdate,
     ReceiptUpdate,
     RouteUpdate,
+    StepUpdate,
     Update,
 )
 from web.contexts import (
@@ -110,6 +111,9 @@ class LivePage:
                 return self._delta(update.text)
             case EscalationUpdate():
                 return self._escalation(update)
+            case StepUpdate():
+                self._passages += update.passages
+                return [self._results(())] if update.passages else []
             case AnswerUpdate():
                 return self._answer(update)
             case ReceiptUpdate():

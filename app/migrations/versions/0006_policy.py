@@ -1,0 +1,18 @@
+"""What each workspace has chosen for quality and price, its labels and its calibrations.
+
+Revision ID: 0006
+Revises: 0005
+"""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore the backup that was made before the migration")
