@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, insert, select, update
 
 from app.core.clock import Clock, new_id
 from app.core.db import Database
@@ -28,6 +28,19 @@ from routing.tier import Turn
 from routing.updates import AnswerUpdate, RouteUpdate, StepUpdate
 
 _LONGEST_TITLE = 120
+
+_BEGUN: dict[str, object] = {
+    "search_text": "",
+    "state": "running",
+    "answer_text": "",
+    "abstained": False,
+    "tier": "",
+    "route_tier": "",
+    "reasons": [],
+    "notes": [],
+    "timings_ms": {},
+}
+"""The columns of a question that has only begun."""
 
 
 @dataclass(slots=True)
@@ -107,53 +120,61 @@ class Records:
         now = self._clock()
         conversation_id = request.conversation_id or new_id()
         with self._database.write() as session:
+            connection = session.connection()
             if request.conversation_id is None:
-                session.add(
-                    ConversationRow(
-                        id=conversation_id,
-                        workspace_id=caller.workspace_id,
-                        user_id=caller.user_id,
-                        title=" ".join(request.question.split())[:_LONGEST_TITLE],
-                        created_at=now,
-                        updated_at=now,
-                    )
+                connection.execute(
+                    insert(ConversationRow),
+                    {
+                        "id": conversation_id,
+                        "workspace_id": caller.workspace_id,
+                        "user_id": caller.user_id,
+                        "title": " ".join(request.question.split())[:_LONGEST_TITLE],
+                        "created_at": now,
+                        "updated_at": now,
+                    },
                 )
-                session.flush()
-            session.add(
-                QueryRow(
-                    id=query_id,
-                    workspace_id=caller.workspace_id,
-                    conversation_id=conversation_id,
-                    user_id=caller.user_id,
-                    asked_tier=request.tier,
-                    escalated_from=escalated_from,
-                    question=request.question,
-                    filters=stored.filters_to_store(request.filters),
-                    created_at=now,
-                )
-            )
+            begun = _BEGUN | {
+                "id": query_id,
+                "workspace_id": caller.workspace_id,
+                "conversation_id": conversation_id,
+                "user_id": caller.user_id,
+                "asked_tier": request.tier,
+                "escalated_from": escalated_from,
+                "question": request.question,
+                "filters": stored.filters_to_store(request.filters),
+                "created_at": now,
+            }
+            connection.execute(insert(QueryRow), begun)
         return conversation_id
 
     def finish(self, session: Session, query_id: str, outcome: Outcome) -> None:
         """Writes the answer or the failure with all that belongs to it, in the caller's transaction.
 
+        Statements instead of objects: this runs for every question, and objects took most of its time.
+
         Raises:
             IntegrityError: `no_such_query` when the question was never begun, or has ended already.
         """
-        row = session.get(QueryRow, query_id)
-        if row is None or row.state != "running":
+        connection, now = session.connection(), self._clock()
+        running = (QueryRow.id == query_id, QueryRow.state == "running")
+        owner = connection.execute(select(QueryRow.workspace_id, QueryRow.conversation_id).where(*running))
+        found = owner.one_or_none()
+        if found is None:
             raise IntegrityError(f"Query {query_id} is not running.", code="no_such_query")
-        now = self._clock()
-        _fill(row, outcome)
-        row.finished_at = now
-        conversation = session.get(ConversationRow, row.conversation_id)
-        if conversation is not None:
-            conversation.updated_at = now
-        session.flush()
-        session.add_all(_attempts(row, outcome))
-        session.add_all(_citations(row, outcome))
-        session.add_all(_passages(row, outcome))
-        session.add_all(_steps(row, outcome))
+        connection.execute(
+            update(QueryRow).where(*running).values(**_ended(outcome), finished_at=now)  # type: ignore[arg-type]
+        )
+        conversation = col(ConversationRow.id) == found.conversation_id
+        connection.execute(update(ConversationRow).where(conversation).values(updated_at=now))
+        of_query = {"query_id": query_id, "workspace_id": found.workspace_id}
+        for table, rows in (
+            (AttemptRow, _attempts(outcome)),
+            (CitationRow, _citations(outcome)),
+            (QueryPassageRow, _passages(outcome)),
+            (StepRow, _steps(outcome)),
+        ):
+            if rows:
+                connection.execute(insert(table), [of_query | row for row in rows])
 
     def close_interrupted(self, older_than_seconds: float) -> int:
         """Marks questions as failed whose process died while it answered them; returns how many."""
@@ -187,112 +208,112 @@ class Records:
             )
 
 
-def _fill(row: QueryRow, outcome: Outcome) -> None:
-    row.state = "finished" if outcome.problem is None else "failed"
-    row.search_text = outcome.search_text
-    row.stage1, row.stage2, row.stage3 = (outcome.stages.get(s) for s in ("question", "passages", "answer"))
+def _ended(outcome: Outcome) -> dict[str, object]:
+    """The columns of a question that has ended."""
+    stages = (outcome.stages.get(stage) for stage in ("question", "passages", "answer"))
+    ended: dict[str, object] = dict(zip(("stage1", "stage2", "stage3"), stages, strict=True))
+    ended |= {
+        "state": "finished" if outcome.problem is None else "failed",
+        "search_text": outcome.search_text,
+        "escalation_reason": outcome.escalation_reason,
+        "prompt_id": outcome.prompt_id,
+        "notes": list(outcome.notes),
+        "timings_ms": dict(outcome.timings_ms),
+    }
     if outcome.route is not None:
-        row.route_tier = outcome.route.tier
-        row.route_difficulty = outcome.route.difficulty
-        row.reasons = list(outcome.route.reasons)
-    if outcome.answer is not None:
-        row.answer_text = outcome.answer.text
-        row.abstained = outcome.answer.abstained
-        row.tier = outcome.answer.tier
-    if outcome.problem is not None:
-        row.problem_code, row.problem_message = outcome.problem
-    row.escalation_reason = outcome.escalation_reason
-    row.prompt_id = outcome.prompt_id
-    row.notes = list(outcome.notes)
+        ended |= {
+            "route_tier": outcome.route.tier,
+            "route_difficulty": outcome.route.difficulty,
+            "reasons": list(outcome.route.reasons),
+        }
     if outcome.difficulty is not None:
-        row.features = dict(outcome.difficulty.features)
-        row.difficulty_model = outcome.difficulty.model
-    row.timings_ms = dict(outcome.timings_ms)
+        ended |= {
+            "features": dict(outcome.difficulty.features),
+            "difficulty_model": outcome.difficulty.model,
+        }
+    if outcome.answer is not None:
+        answer = outcome.answer
+        ended |= {"answer_text": answer.text, "abstained": answer.abstained, "tier": answer.tier}
+    if outcome.problem is not None:
+        ended |= dict(zip(("problem_code", "problem_message"), outcome.problem, strict=True))
+    return ended
 
 
-def _attempts(row: QueryRow, outcome: Outcome) -> list[AttemptRow]:
+def _attempts(outcome: Outcome) -> list[dict[str, object]]:
     return [
-        AttemptRow(
-            query_id=row.id,
-            ordinal=ordinal,
-            workspace_id=row.workspace_id,
-            tier=work.tier,
-            model=work.model,
-            outcome=work.outcome,
-            reason=reason,
-            input_tokens=work.input_tokens,
-            output_tokens=work.output_tokens,
-            cost_nano=work.cost_nano,
-            duration_ms=work.duration_ms,
-            provider_request_id=work.provider_request_id,
-            estimated=work.estimated,
-        )
+        {
+            "ordinal": ordinal,
+            "tier": work.tier,
+            "model": work.model,
+            "outcome": work.outcome,
+            "reason": reason,
+            "input_tokens": work.input_tokens,
+            "output_tokens": work.output_tokens,
+            "cost_nano": work.cost_nano,
+            "duration_ms": work.duration_ms,
+            "provider_request_id": work.provider_request_id,
+            "estimated": work.estimated,
+        }
         for ordinal, (work, reason) in enumerate(outcome.attempts)
     ]
 
 
-def _steps(row: QueryRow, outcome: Outcome) -> list[StepRow]:
+def _steps(outcome: Outcome) -> list[dict[str, object]]:
     return [
-        StepRow(
-            query_id=row.id,
-            ordinal=step.ordinal,
-            workspace_id=row.workspace_id,
-            tier=step.tier,
-            kind=step.kind,
-            text=step.text,
-            query=step.query,
-            chunk_ids=[passage.chunk_id for passage in step.passages],
-            input_tokens=step.input_tokens,
-            output_tokens=step.output_tokens,
-            cost_nano=step.cost_nano,
-            duration_ms=step.duration_ms,
-        )
+        {
+            "ordinal": step.ordinal,
+            "tier": step.tier,
+            "kind": step.kind,
+            "text": step.text,
+            "query": step.query,
+            "chunk_ids": [passage.chunk_id for passage in step.passages],
+            "input_tokens": step.input_tokens,
+            "output_tokens": step.output_tokens,
+            "cost_nano": step.cost_nano,
+            "duration_ms": step.duration_ms,
+        }
         for step in outcome.steps
     ]
 
 
-def _citations(row: QueryRow, outcome: Outcome) -> list[CitationRow]:
+def _citations(outcome: Outcome) -> list[dict[str, object]]:
     if outcome.answer is None:
         return []
     return [
-        CitationRow(
-            query_id=row.id,
-            n=citation.n,
-            workspace_id=row.workspace_id,
-            document_id=citation.document_id,
-            chunk_id=citation.chunk_id,
-            title=citation.title,
-            url=citation.url,
-            quote=citation.quote,
-            start=citation.start,
-            end=citation.end,
-            answer_start=citation.answer_start,
-            answer_end=citation.answer_end,
-        )
+        {
+            "n": citation.n,
+            "document_id": citation.document_id,
+            "chunk_id": citation.chunk_id,
+            "title": citation.title,
+            "url": citation.url,
+            "quote": citation.quote,
+            "start": citation.start,
+            "end": citation.end,
+            "answer_start": citation.answer_start,
+            "answer_end": citation.answer_end,
+        }
         for citation in outcome.answer.citations
     ]
 
 
-def _passages(row: QueryRow, outcome: Outcome) -> list[QueryPassageRow]:
+def _passages(outcome: Outcome) -> list[dict[str, object]]:
     return [
-        QueryPassageRow(
-            query_id=row.id,
-            rank=rank,
-            workspace_id=row.workspace_id,
-            document_id=passage.document_id,
-            chunk_id=passage.chunk_id,
-            title=passage.title,
-            heading_path=list(passage.heading_path),
-            text=passage.text,
-            start=passage.start,
-            end=passage.end,
-            source=passage.source,
-            url=passage.url,
-            author=passage.author,
-            updated_at=passage.updated_at,
-            score=passage.score,
-            dense_score=passage.dense_score,
-            sparse_score=passage.sparse_score,
-        )
+        {
+            "rank": rank,
+            "document_id": passage.document_id,
+            "chunk_id": passage.chunk_id,
+            "title": passage.title,
+            "heading_path": list(passage.heading_path),
+            "text": passage.text,
+            "start": passage.start,
+            "end": passage.end,
+            "source": passage.source,
+            "url": passage.url,
+            "author": passage.author,
+            "updated_at": passage.updated_at,
+            "score": passage.score,
+            "dense_score": passage.dense_score,
+            "sparse_score": passage.sparse_score,
+        }
         for rank, passage in enumerate(outcome.passages)
     ]
