@@ -1,22 +1,37 @@
 """Turns difficulty into a decision: answer here, climb a rung, or say that nothing good enough was found."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
-from routing.tier import Ladder, Tier, TierAnswer
+from routing.tier import Ladder, RungKind, Tier, TierAnswer
 
 Action = Literal["answer", "escalate", "abstain"]
+
+PriceOf = Callable[[Tier], int]
+"""What this question would probably be charged at a rung, in nano-units."""
 
 TOO_HARD_UNAVAILABLE = "This question looks hard, and no better model is set up. These passages come closest."
 TOO_HARD_LEFT_OUT = "This question looks hard. {why} These passages come closest."
 TOO_HARD_BUDGET = (
     "This question looks hard, and the budget leaves no room for a better model. These passages come closest."
 )
+TOO_HARD_PRICE = (
+    "This question looks hard, and a better model costs more here than an avoided mistake is worth to this"
+    " workspace. Ask the better model if this one is worth it. These passages come closest."
+)
+TOO_HARD_SHARE = (
+    "This question looks hard, and this workspace's share of premium answers is used up for now. Ask the"
+    " better model if it cannot wait. These passages come closest."
+)
 
 NOT_SURE = "The best rung that could be used was not sure of this answer."
+
+CLIMB_ABOVE = 0.5
+SKIP_ABOVE = 0.8
+"""The careful default: what holds until a workspace's own labels prove something else."""
 
 _NEAR_COSINE = 0.2
 
@@ -54,25 +69,70 @@ class Room:
         return next((t for t in ladder.tiers[rank + 1 :] if t in self.usable), None)
 
 
+class Gate(Protocol):
+    """Keeps the share of questions that go to the top rung."""
+
+    def asked(self) -> None:
+        """One more question whose rung Rung chooses."""
+        ...
+
+    def admit(self) -> bool:
+        """Whether one more may go to the top rung; counts it when it may."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Of one kind of rung; see `Policy`."""
+
+    climb_above: float
+    skip_above: float
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Thresholds on the difficulty.
 
     skip_above: from here on the cheap rung is not even asked, once the passages are known. climb_above: from
-    here on its answer is not good enough.
+    here on its answer is not good enough. by_kind: other thresholds for a kind of rung. withhold_above: from
+    here on an answer that cannot be bettered is not shown; as `climb_above` where it is nothing.
+
+    value_nano: what one avoided wrong answer is worth; a rung is then climbed only where the probability
+    times this is more than its extra price. gate: keeps the share of the top rung. shadow_share: of the
+    questions, how many are checked in the background. `objective` says in words what is asked of it.
     """
 
-    skip_above: float = 0.8
-    climb_above: float = 0.5
+    skip_above: float = SKIP_ABOVE
+    climb_above: float = CLIMB_ABOVE
+    by_kind: Mapping[RungKind, Thresholds] = field(default_factory=dict)
+    withhold_above: float | None = None
+    value_nano: int | None = None
+    gate: Gate | None = None
+    shadow_share: float = 0.0
+    objective: str = ""
+
+    def thresholds(self, kind: RungKind) -> Thresholds:
+        """What holds for this kind of rung."""
+        return self.by_kind.get(kind) or Thresholds(self.climb_above, self.skip_above)
 
     def start(
-        self, difficulty: Difficulty, passages: Sequence[Passage], room: Room, ladder: Ladder
+        self,
+        difficulty: Difficulty,
+        passages: Sequence[Passage],
+        room: Room,
+        ladder: Ladder,
+        price_of: PriceOf | None = None,
     ) -> Decision:
         """After retrieval: the cheapest usable rung, or the one above it when the question is surely hard."""
+        if self.gate is not None:
+            self.gate.asked()
         cheapest = room.usable[0]
         better = room.above(cheapest, ladder)
-        if better is not None and difficulty.probability >= self.skip_above and anything_near(passages):
-            return Decision("escalate", better, "the question is too hard for the quick answer")
+        hard = difficulty.probability >= self.thresholds(cheapest.kind).skip_above
+        if better is not None and hard and anything_near(passages):
+            refusal = self._refusal(difficulty, cheapest, better, ladder, price_of)
+            if refusal is None:
+                return Decision("escalate", better, "the question is too hard for the quick answer")
         return Decision("answer", cheapest)
 
     def judge(
@@ -83,21 +143,55 @@ class Policy:
         passages: Sequence[Passage],
         room: Room,
         ladder: Ladder,
+        price_of: PriceOf | None = None,
     ) -> Decision:
         """After an answer: keep it, climb, or withdraw it because nothing better can be had."""
         better = room.above(tier, ladder)
         if answer.abstained and (better is None or not anything_near(passages)):
             return Decision("abstain", tier, text=answer.text)
-        if difficulty.probability < self.climb_above:
+        refusal = None
+        if self._wants_better(difficulty, tier):
+            if better is not None:
+                refusal = self._refusal(difficulty, tier, better, ladder, price_of)
+                if refusal is None:
+                    return Decision("escalate", better, difficulty.reasons[0])
+        elif not answer.abstained:
             return Decision("answer", tier)
-        if better is not None:
-            return Decision("escalate", better, difficulty.reasons[0])
-        if tier is ladder.top:
+        if answer.abstained:
+            return Decision("abstain", tier, text=answer.text)
+        return self._keep_or_withhold(difficulty, tier, ladder, refusal or _too_hard(room))
+
+    def _wants_better(self, difficulty: Difficulty, tier: Tier) -> bool:
+        # Where mistakes have a price, that price decides and no threshold does.
+        return self.value_nano is not None or (
+            difficulty.probability >= self.thresholds(tier.kind).climb_above
+        )
+
+    def _keep_or_withhold(
+        self, difficulty: Difficulty, tier: Tier, ladder: Ladder, too_hard: str
+    ) -> Decision:
+        """What becomes of an answer where a better one cannot be had."""
+        withhold_above = (
+            self.thresholds(tier.kind).climb_above if self.withhold_above is None else self.withhold_above
+        )
+        if difficulty.probability < withhold_above or tier is ladder.top:
             return Decision("answer", tier)
         if not tier.immediate:
             # It was streamed, and its citations are checked: it stands, with a word of warning.
             return Decision("answer", tier, NOT_SURE)
-        return Decision("abstain", tier, text=_too_hard(room))
+        return Decision("abstain", tier, text=too_hard)
+
+    def _refusal(
+        self, difficulty: Difficulty, tier: Tier, better: Tier, ladder: Ladder, price_of: PriceOf | None
+    ) -> str | None:
+        """Why the better rung is not climbed to though it could be; nothing where it is."""
+        if self.value_nano is not None and price_of is not None:
+            extra_nano = price_of(better) - price_of(tier)
+            if difficulty.probability * self.value_nano <= extra_nano:
+                return TOO_HARD_PRICE
+        if self.gate is not None and better is ladder.top and not self.gate.admit():
+            return TOO_HARD_SHARE
+        return None
 
 
 class Policies(Protocol):
