@@ -10,6 +10,7 @@ TABLE_MODULES = (
     "billing.tables",
     "ingest.tables",
     "routing.adapters.tables",
+    "routing.catalogue.tables",
     "routing.policy.tables",
     "routing.tables",
 )

@@ -1,21 +1,27 @@
 """What the tokens of a chat model cost us, per million, in the plan's currency. Never guessed.
 
-Either both RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE are set, or the model is at its provider's
-own address, LiteLLM's bundled list knows it, and the plan is in dollars like that list. Otherwise there is no
-price, and a rung without a price is not used. The list is read as a file, so that asking for a price does not
-load LiteLLM. The local model's price is what its owner reckons for the hardware: nothing, unless it is set.
+A dated entry that somebody made counts before everything else. Without one, either both
+RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE are set, or the model is at its provider's own address,
+LiteLLM's bundled list knows it, and the plan is in dollars like that list. Otherwise there is no price, and a
+rung without a price is not used. The list is read as a file, so asking for a price does not load LiteLLM.
+The local model's price is what its owner reckons for the hardware: nothing, unless it is set.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError
+
+ANY_MODEL = "*"
+"""In a dated entry: whatever the deployment serves."""
 
 _NANO = Decimal(10**9)
 _MILLION = Decimal(10**6)
@@ -25,12 +31,19 @@ _SET_PRICES = "Set RUNG_PREMIUM_INPUT_PRICE and RUNG_PREMIUM_OUTPUT_PRICE, per m
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
-    """Prices per million tokens. `source` says where they come from."""
+    """Prices per million tokens. `source` says where they come from, `since` from when they hold, where that
+    is known."""
 
     input: Decimal
     output: Decimal
     cached_input: Decimal
     source: str
+    since: datetime | None = None
+
+    @property
+    def problem(self) -> None:
+        """There is a price."""
+        return
 
     def cost_nano(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
         """Cost of a call in nano-units, rounded once, half up. `cached_tokens` are part of the input."""
@@ -41,12 +54,60 @@ class ModelPrices:
         return int((per_million * _NANO / _MILLION).to_integral_value(ROUND_HALF_UP))
 
 
-def find_prices(settings: Settings, currency: str) -> ModelPrices:
-    """The prices of the premium model.
+class Prices(Protocol):
+    """What a call costs, at the prices of the moment."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no price, and what to do; nothing where there is one."""
+        ...
+
+    def cost_nano(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int: ...
+
+
+class DatedPrices(Protocol):
+    """The prices that people entered: `routing.catalogue.prices.ModelPriceBook`."""
+
+    def in_force(self, deployment: str, model: str, currency: str) -> ModelPrices | None:
+        """The newest entry whose time has come, for this model or for any of the deployment."""
+        ...
+
+
+class NoDatedPrices:
+    """Nobody has entered any."""
+
+    def in_force(self, deployment: str, model: str, currency: str) -> ModelPrices | None:  # noqa: ARG002
+        return None
+
+
+class LivePrices:
+    """Looks for the price anew at each call, so that a dated entry takes effect when its time comes."""
+
+    def __init__(self, find: Callable[[], ModelPrices]) -> None:
+        self._find = find
+
+    @property
+    def problem(self) -> str | None:
+        try:
+            self._find()
+        except ConfigurationError as error:
+            return error.message
+        return None
+
+    def cost_nano(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Raises ConfigurationError `unpriced_model`, where `problem` says why."""
+        return self._find().cost_nano(input_tokens, output_tokens, cached_tokens)
+
+
+def find_prices(settings: Settings, currency: str, dated: DatedPrices | None = None) -> ModelPrices:
+    """The prices of the premium model at this moment.
 
     Raises:
         ConfigurationError: `unpriced_model`, says which settings to make.
     """
+    entered = dated.in_force("premium", settings.premium_model or "", currency) if dated else None
+    if entered is not None:
+        return entered
     hint = _SET_PRICES.format(currency=currency)
     given = (settings.premium_input_price, settings.premium_output_price)
     if given[0] is not None and given[1] is not None:
@@ -66,8 +127,11 @@ def find_prices(settings: Settings, currency: str) -> ModelPrices:
     return listed
 
 
-def local_prices(settings: Settings) -> ModelPrices:
+def local_prices(settings: Settings, currency: str = "", dated: DatedPrices | None = None) -> ModelPrices:
     """What the local model costs us as its owner reckons it; nothing where no price is set."""
+    entered = dated.in_force("local", ANY_MODEL, currency) if dated else None
+    if entered is not None:
+        return entered
     read, written = settings.local_input_price, settings.local_output_price
     return ModelPrices(read, written, read, "settings")
 

@@ -1,10 +1,13 @@
 """Builds the ladder: each kind of rung is a file here and a branch in `_build`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError
 from routing.adapters.adapter import AdapterChooser, NoAdapters
+from routing.catalogue.choice import PromptChooser
+from routing.llm.prices import DatedPrices, LivePrices
 from routing.reading.reading import PassageReader
 from routing.tier import ChatSettings, Ladder, Tier, TierSpec, load_specs
 
@@ -16,6 +19,8 @@ def build_ladder(
     *,
     specs: Sequence[TierSpec] | None = None,
     adapters: AdapterChooser | None = None,
+    prompts: PromptChooser | None = None,
+    prices: DatedPrices | None = None,
 ) -> Ladder:
     """The rungs of `tiers.toml` with what this installation's settings give them.
 
@@ -23,18 +28,29 @@ def build_ladder(
         reader: what the reading rung reads with.
         currency: the plan's, in which costs are counted.
         adapters: chooses among the local model's adapters; its base model alone without.
+        prompts: chooses the prompt of each question; each rung's own without.
+        prices: the dated prices that people entered, which count before those of the settings.
 
     Raises:
         ConfigurationError: the file cannot be used. A rung that is not set up or has no price is no error:
             it stands in the ladder and says why it is unavailable.
     """
-    chooser = adapters or NoAdapters()
-    return Ladder([_build(spec, settings, reader, currency, chooser) for spec in specs or load_specs()])
+    around = _Around(settings, currency, adapters or NoAdapters(), prompts, prices)
+    return Ladder([_build(spec, reader, around) for spec in specs or load_specs()])
 
 
-def _build(
-    spec: TierSpec, settings: Settings, reader: PassageReader, currency: str, adapters: AdapterChooser
-) -> Tier:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the rungs that ask a chat model are given."""
+
+    settings: Settings
+    currency: str
+    adapters: AdapterChooser
+    prompts: PromptChooser | None
+    prices: DatedPrices | None
+
+
+def _build(spec: TierSpec, reader: PassageReader, around: _Around) -> Tier:
     if spec.reader is not None:
         from routing.tiers.reader import ReaderTier
 
@@ -44,35 +60,36 @@ def _build(
 
         load_prompt(spec.chat.prompt)
         if spec.chat.deployment == "local":
-            return _local(spec, spec.chat, settings, currency, adapters)
-        return _premium(spec, spec.chat, settings, currency)
+            return _local(spec, spec.chat, around)
+        return _premium(spec, spec.chat, around)
     raise ConfigurationError(f"Rung {spec.name} has no settings.", code="bad_ladder")
 
 
-def _local(
-    spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str, adapters: AdapterChooser
-) -> Tier:
+def _local(spec: TierSpec, chat: ChatSettings, around: _Around) -> Tier:
     from routing.llm.prices import local_prices
     from routing.llm.vllm import VllmModel
     from routing.tiers.local import LocalTier
 
+    settings, currency = around.settings, around.currency
     model: VllmModel | str
     try:
         model = VllmModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
     except ConfigurationError as error:
         model = error.message
-    return LocalTier(spec.name, spec.label, chat, model, local_prices(settings), currency, adapters)
+    prices = LivePrices(lambda: local_prices(settings, currency, around.prices))
+    return LocalTier(spec.name, spec.label, chat, model, prices, currency, around.adapters, around.prompts)
 
 
-def _premium(spec: TierSpec, chat: ChatSettings, settings: Settings, currency: str) -> Tier:
+def _premium(spec: TierSpec, chat: ChatSettings, around: _Around) -> Tier:
     from routing.llm.chat import LiteLlmModel
     from routing.llm.prices import find_prices
     from routing.tiers.chat import ChatBackend, ChatTier
 
+    settings, currency = around.settings, around.currency
     backend: ChatBackend | str
     try:
         model = LiteLlmModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
-        backend = ChatBackend(model, find_prices(settings, currency))
+        backend = ChatBackend(model, LivePrices(lambda: find_prices(settings, currency, around.prices)))
     except ConfigurationError as error:
         backend = error.message
-    return ChatTier(spec.name, spec.label, chat, backend, currency)
+    return ChatTier(spec.name, spec.label, chat, backend, currency, around.prompts)

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from app.core.errors import ProviderError
 from app.core.usage import Outcome, Work
+from routing.catalogue.choice import OwnPrompts, PromptChooser
 from routing.citation import CheckedAnswer, check_citations
 from routing.llm import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
-from routing.llm.prices import ModelPrices
+from routing.llm.prices import ModelPrices, Prices
 from routing.llm.prompt import NOT_FOUND, BuiltPrompt, build_prompt
 from routing.text.words import content_words, coverage, names
 from routing.tier import (
@@ -38,7 +39,7 @@ class ChatBackend:
     """A model that can be called and what its tokens cost."""
 
     model: ChatModel
-    prices: ModelPrices
+    prices: Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +58,31 @@ class ChatTier:
     Args:
         backend: the model, or the reason in words why there is none.
         currency: the plan's.
+        prompts: chooses the prompt of each question; the rung's own without.
     """
 
     kind: RungKind = "chat"
     immediate = False
 
     def __init__(
-        self, name: str, label: str, settings: ChatSettings, backend: ChatBackend | str, currency: str
+        self,
+        name: str,
+        label: str,
+        settings: ChatSettings,
+        backend: ChatBackend | str,
+        currency: str,
+        prompts: PromptChooser | None = None,
     ) -> None:
         self.name = name
         self.label = label
         self._settings = settings
         self._backend = backend
         self._currency = currency
+        self._prompts = prompts or OwnPrompts()
 
     @property
     def unavailable(self) -> str | None:
-        return self._backend if isinstance(self._backend, str) else None
+        return self._backend if isinstance(self._backend, str) else self._backend.prices.problem
 
     @property
     def baseline_note(self) -> str | None:
@@ -91,7 +100,7 @@ class ChatTier:
 
     def expected(self, request: TierRequest) -> Work:
         settings = self._settings
-        prompt = build_prompt(settings.prompt, request, settings.passages, settings.max_input_tokens)
+        prompt = build_prompt(self._prompt_id(request), request, settings.passages, settings.max_input_tokens)
         tokens = min(-(-prompt.bytes // 4), settings.max_input_tokens)
         return self._modelled(tokens, settings.expected_output_tokens)
 
@@ -103,6 +112,8 @@ class ChatTier:
         """
         if isinstance(self._backend, str):
             raise ProviderError(self._backend, code="tier_unavailable")
+        if self._backend.prices.problem is not None:
+            raise ProviderError(self._backend.prices.problem, code="tier_unavailable")
         started = time.monotonic()
         try:
             plan = self._plan(self._backend, request)
@@ -113,10 +124,15 @@ class ChatTier:
             raise
         yield from self._attempts(self._backend, request, plan)
 
+    def _prompt_id(self, request: TierRequest) -> str:
+        """The prompt in service, or the one on trial where this question belongs to its share."""
+        workspace_id = request.caller.workspace_id
+        return self._prompts.prompt_for(self.name, self._settings.prompt, workspace_id, request.query_id)
+
     def _plan(self, backend: ChatBackend, request: TierRequest) -> Plan:
         """What to send. Raises ChatCallError where that cannot be told."""
         settings = self._settings
-        prompt = build_prompt(settings.prompt, request, settings.passages, settings.max_input_tokens)
+        prompt = build_prompt(self._prompt_id(request), request, settings.passages, settings.max_input_tokens)
         limit = request.limits.output_tokens or settings.max_output_tokens
         return Plan(prompt, ChatCall(prompt.messages, limit), backend.model.name)
 
@@ -205,7 +221,9 @@ class ChatTier:
         )
 
     def _modelled(self, input_tokens: int, output_tokens: int) -> Work:
-        if isinstance(self._backend, str):
+        model: str
+        prices: Prices
+        if isinstance(self._backend, str) or self._backend.prices.problem is not None:
             model, prices = "reference", self._reference()
         else:
             model, prices = self._backend.model.name, self._backend.prices

@@ -9,8 +9,9 @@ import structlog
 from app.core.errors import ProviderError, RungError
 from app.core.usage import Work
 from routing.adapters.adapter import AdapterChooser
+from routing.catalogue.choice import PromptChooser
 from routing.llm import ChatCall, ChatCallError, ChatUsage
-from routing.llm.prices import ModelPrices
+from routing.llm.prices import Prices
 from routing.llm.prompt import BuiltPrompt, answer_pattern, build_prompt
 from routing.llm.vllm import PROVIDER, ServedModel, VllmModel
 from routing.tier import ChatSettings, TierOutput, TierRequest
@@ -44,12 +45,13 @@ class LocalTier(ChatTier):
         label: str,
         settings: ChatSettings,
         model: VllmModel | str,
-        prices: ModelPrices,
+        prices: Prices,
         currency: str,
         adapters: AdapterChooser,
+        prompts: PromptChooser | None = None,
     ) -> None:
         backend = model if isinstance(model, str) else ChatBackend(model, prices)
-        super().__init__(name, label, settings, backend, currency)
+        super().__init__(name, label, settings, backend, currency, prompts)
         self._model = model
         self._prices = prices
         self._adapters = adapters
@@ -94,7 +96,7 @@ class LocalTier(ChatTier):
         served = self._model.served()
         wanted = request.limits.output_tokens or self._settings.max_output_tokens
         read, written = _room(self._settings.max_input_tokens, wanted, served)
-        prompt = build_prompt(self._settings.prompt, request, self._settings.passages, read)
+        prompt = build_prompt(self._prompt_id(request), request, self._settings.passages, read)
         if request.passages and not prompt.passages:
             raise _too_long(served)
         choice = self._adapters.choose(request.caller, request.passages)
