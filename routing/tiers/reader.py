@@ -31,6 +31,9 @@ _ADDS_WORDS = 0.15
 _COMPARED = 12
 """How many of the best sentences are compared in meaning too: short ones, in some tens of milliseconds."""
 
+_REACH = 1.5
+"""A sentence whose value is lower than the best's by more is not compared: nearness could not lift it there."""
+
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
 
@@ -92,9 +95,11 @@ class ReaderTier:
             return []
         read = self._reader.read(question, [Readable(_heading(p), p.text) for p in passages])
         ranked = score(question, candidates(question, passages, read, self._reader.calibration))[:_COMPARED]
-        return with_nearness(
-            ranked, self._reader.nearness(question, [s.candidate.text for s in ranked]) if ranked else []
-        )
+        within = [s for s in ranked if s.value >= ranked[0].value - _REACH]
+        if len(within) < 2:  # noqa: PLR2004 - there is nothing to choose from
+            return ranked
+        near = with_nearness(within, self._reader.nearness(question, [s.candidate.text for s in within]))
+        return [*near, *ranked[len(within) :]]
 
 
 def _heading(passage: Passage) -> str:
