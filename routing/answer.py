@@ -19,6 +19,7 @@ from routing.difficulty import Difficulty, stage1, stage2
 from routing.flow import Flow
 from routing.history import stored
 from routing.history.access import MayRead
+from routing.history.feedback import ReasonCode, reason_to_store
 from routing.history.records import Records
 from routing.parts import Finder, Parts
 from routing.policy import OnePolicy, Policies, Room
@@ -141,18 +142,28 @@ class Answerer:
         route = RouteUpdate("", decision.tier.name, second.probability, second.reasons)
         return RoutePreview(text, passages, route, (first, second))
 
-    def feedback(self, caller: Caller, query_id: str, good: bool, reason: str = "") -> None:
-        """Keeps what the asker thinks of an answer; the last word counts.
+    def feedback(
+        self,
+        caller: Caller,
+        query_id: str,
+        good: bool,
+        reason: str = "",
+        code: ReasonCode | None = None,
+    ) -> None:
+        """Keeps what the asker thinks of an answer; the last word counts. `code` says why it was bad.
 
         Raises:
             NotFoundError: `no_such_query`.
+            InputError: `code_with_good`, for a good answer that is said to be bad in some way.
             TooLargeError: `reason_too_long`.
         """
         if len(reason) > LONGEST_REASON:
             raise TooLargeError(
                 f"Write at most {LONGEST_REASON:,} characters as the reason.", code="reason_too_long"
             )
-        self._records.feedback(caller, query_id, good, reason.replace("\x00", "").strip())
+        if good and code is not None:
+            raise InputError("A good answer has no code of what was wrong.", code="code_with_good")
+        self._records.feedback(caller, query_id, good, reason_to_store(code, reason))
 
     def close_interrupted(self, older_than_seconds: float = _INTERRUPTED_AFTER_SECONDS) -> int:
         """At start-up: marks questions as failed whose process died meanwhile; returns how many."""

@@ -154,7 +154,7 @@ class QueryPassageRow(SQLModel, table=True):
 
 
 class FeedbackRow(SQLModel, table=True):
-    """What the asker thought of an answer: the last thing they said counts."""
+    """What the asker thought of an answer: the last thing they said counts. `reason` is `code: words`."""
 
     __tablename__ = "feedback"
 

@@ -19,6 +19,7 @@ from app.core.usage import Receipt
 from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 from routing.history import stored
 from routing.history.access import MayRead
+from routing.history.feedback import Feedback
 from routing.history.tally import Tally, tally
 from routing.tables import (
     AttemptRow,
@@ -63,7 +64,7 @@ class AskedQuestion:
     """A question with all that was told about it. `answer` is missing while it runs and where it failed.
 
     `withheld` is true where the answer may no longer be shown: its text says so, and it has no citations.
-    `filters` are what its search was narrowed to. `feedback` is what the asker said: good, bad, or nothing
+    `filters` are what its search was narrowed to. `feedback` is what the asker said last, or nothing
     yet.
     """
 
@@ -78,7 +79,7 @@ class AskedQuestion:
     receipt: Receipt | None
     attempts: tuple[Attempt, ...]
     problem: ProblemUpdate | None
-    feedback: bool | None
+    feedback: Feedback | None
     withheld: bool
     created_at: datetime
     finished_at: datetime | None
@@ -263,7 +264,7 @@ class History:
             receipt=receipt,
             attempts=tuple(stored.attempt(a) for a in loaded.attempts),
             problem=stored.problem(row),
-            feedback=loaded.feedback.good if loaded.feedback else None,
+            feedback=stored.feedback(loaded.feedback) if loaded.feedback else None,
             withheld=withheld,
             created_at=row.created_at,
             finished_at=row.finished_at,

@@ -6,7 +6,8 @@ from typing import cast
 
 from app.core.usage import Outcome
 from retrieval.passage import NO_FILTERS, Passage, SearchFilters
-from routing.tables import AttemptRow, CitationRow, QueryPassageRow, QueryRow
+from routing.history.feedback import Feedback, read_reason
+from routing.tables import AttemptRow, CitationRow, FeedbackRow, QueryPassageRow, QueryRow
 from routing.updates import AnswerUpdate, Attempt, Citation, ProblemUpdate, RouteUpdate
 
 
@@ -84,6 +85,10 @@ def attempt(row: AttemptRow) -> Attempt:
         cost_nano=row.cost_nano,
         duration_ms=row.duration_ms,
     )
+
+
+def feedback(row: FeedbackRow) -> Feedback:
+    return Feedback(row.good, *read_reason(row.reason))
 
 
 def passage(row: QueryPassageRow) -> Passage:

@@ -17,6 +17,7 @@ from app.core.errors import (
 from app.core.usage import Receipt, Reservation, Work
 from routing.answer import LONGEST_REASON
 from routing.flow import OVER_BUDGET
+from routing.history import Feedback
 from routing.policy import TOO_HARD_BUDGET, TOO_HARD_UNAVAILABLE, OnePolicy, Policy
 from routing.question import AskRequest
 from routing.tables import AttemptRow, CitationRow, FeedbackRow, QueryPassageRow, QueryRow
@@ -338,7 +339,12 @@ def test_the_last_word_of_feedback_counts(world: World) -> None:
     world.answerer.feedback(ANA, answer.query_id, False, " wrong year ")
     with world.database.read() as session:
         (row,) = session.exec(select(FeedbackRow)).all()
-    assert (row.good, row.reason) == (False, "wrong year")
+    assert (row.good, row.reason) == (False, "other: wrong year")
+    world.answerer.feedback(ANA, answer.query_id, False, code="outdated")
+    kept = world.history.query(ANA, answer.query_id).feedback
+    assert kept == Feedback(False, "outdated")
+    with pytest.raises(InputError, match="good answer"):
+        world.answerer.feedback(ANA, answer.query_id, True, code="wrong")
     with pytest.raises(NotFoundError):
         world.answerer.feedback(BEN, answer.query_id, True)
     with pytest.raises(TooLargeError):

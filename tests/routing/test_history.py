@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import NotFoundError
 from app.core.identity import NOBODY
-from routing.history import WITHHELD, Tally
+from routing.history import WITHHELD, Feedback, Tally
 from routing.question import AskRequest, standalone_question
 from routing.tier import Turn
 from tests.fakes.openai_server import Failure, OpenAiServer
@@ -30,7 +30,7 @@ def test_a_question_is_shown_again_as_it_was_answered(world: World) -> None:
     assert asked.route in updates
     assert (asked.state, asked.withheld, asked.feedback, asked.problem) == ("finished", False, None, None)
     world.answerer.feedback(ANA, answer.query_id, False)
-    assert world.history.query(ANA, answer.query_id).feedback is False
+    assert world.history.query(ANA, answer.query_id).feedback == Feedback(good=False)
 
 
 def test_conversations_are_listed_newest_first_and_paged(world: World) -> None:

@@ -97,6 +97,8 @@ class ScriptedTier:
     notes: tuple[str, ...] = ()
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[TierRequest] = field(default_factory=list)
+    priced: list[TierRequest] = field(default_factory=list)
+    expected_nano: int | None = None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -105,7 +107,10 @@ class ScriptedTier:
         return Work(self.name, "scripted", "answered", cost_nano=self.cost_nano)
 
     def expected(self, request: TierRequest) -> Work:
-        return self.at_most()
+        self.priced.append(request)
+        if self.expected_nano is None:
+            return self.at_most()
+        return replace(self.at_most(), cost_nano=self.expected_nano)
 
     def answer(self, request: TierRequest) -> Iterator[TierOutput]:
         self.asked.append(request)

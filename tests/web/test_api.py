@@ -78,7 +78,12 @@ def test_escalating_and_feedback(tom: TestClient, mei: TestClient) -> None:
     assert better["route"]["tier"] == "premium" and better["query_id"] != query_id
     top = tom.post(f"/api/v1/queries/{better['query_id']}/escalate")
     assert top.status_code == 409 and top.json()["code"] == "no_better_tier"
+    assert tom.get(f"/api/v1/queries/{query_id}").json()["feedback"] is None
     assert tom.post(f"/api/v1/queries/{query_id}/feedback", json={"good": False}).status_code == 204
+    kept = tom.get(f"/api/v1/queries/{query_id}").json()["feedback"]
+    assert kept == {"good": False, "code": None, "reason": ""}
+    both = tom.post(f"/api/v1/queries/{query_id}/feedback", json={"good": True, "code": "wrong"})
+    assert (both.status_code, both.json()["code"]) == (422, "code_with_good")
     for method, path in (("POST", "escalate"), ("POST", "feedback")):
         response = mei.request(
             method, f"/api/v1/queries/{query_id}/{path}", json={"good": True} if path == "feedback" else None

@@ -1,6 +1,7 @@
 import re
 
 from app.core.errors import UnavailableError
+from routing.history import REASON_CODES
 from routing.updates import EscalationUpdate
 from tests.web.browser import TestClient
 from tests.web.house import BOARD_ID, HOTEL_ID, LEAVE_ID, House
@@ -209,6 +210,34 @@ def test_feedback_is_kept_and_shown(tom: TestClient) -> None:
         f"/queries/{query_id}/feedback", data={"verdict": "good"}, headers={"HX-Request": "true"}
     )
     assert "Marked as good" in fragment.text and "<html" not in fragment.text
+
+
+def test_what_is_wrong_is_chosen_from_a_list_and_stands_there_later(tom: TestClient) -> None:
+    address = ask(tom, LEAVE)
+    thread, query_id = address.partition("#")[0], address.rpartition("#q-")[2]
+    offered = re.findall(r'name="code" value="(\w+)"', tom.get(thread).text)
+    assert offered == list(REASON_CODES)
+    said = {"verdict": "bad", "code": "outdated", "reason": "It is <20> since May."}
+    fragment = tom.post(f"/queries/{query_id}/feedback", data=said, headers={"HX-Request": "true"})
+    words = "Marked as wrong: it is outdated <q>It is &lt;20&gt; since May.</q>"
+    assert words in fragment.text and words in tom.get(thread).text
+    assert tom.get(f"/api/v1/queries/{query_id}").json()["feedback"] == {
+        "good": False,
+        "code": "outdated",
+        "reason": "It is <20> since May.",
+    }
+    unknown = tom.post(f"/queries/{query_id}/feedback", data={"verdict": "bad", "code": "ugly"})
+    assert unknown.status_code == 422
+
+
+def test_the_better_model_says_its_price_for_this_question_before_it_is_asked(
+    tom: TestClient, house: House
+) -> None:
+    house.premium.expected_nano = 5_000_000
+    page = tom.get(ask(tom, LEAVE).partition("#")[0]).text
+    assert 'Ask Premium model <span class="quiet">about 0.60 ct, at most 0.96 ct</span>' in page
+    asked = house.reader.asked[-1]
+    assert house.premium.priced[-1].passages == asked.passages
 
 
 def test_why_shows_scores_rungs_passages_and_price(tom: TestClient) -> None:

@@ -13,6 +13,7 @@ from web.api.shapes import (
     AskOut,
     EscalateIn,
     FeedbackIn,
+    FeedbackOut,
     QueryOut,
     RouteOut,
     attempt_out,
@@ -38,7 +39,7 @@ def query(query_id: QueryId, caller: SignedIn, services: Given) -> QueryOut:
 @api.post("/{query_id}/feedback", status_code=204)
 def feedback(query_id: QueryId, body: FeedbackIn, caller: SignedIn, services: Given) -> None:
     """Says whether the answer was good. The last word counts."""
-    services.asks.answerer.feedback(caller, query_id, body.good, body.reason)
+    services.asks.answerer.feedback(caller, query_id, body.good, body.reason, body.code)
 
 
 @api.post("/{query_id}/escalate", response_model=AskOut)
@@ -54,7 +55,7 @@ def escalate(
 
 def _query_out(asked: AskedQuestion) -> QueryOut:
     answer = asked.answer
-    route = asked.route
+    route, given = asked.route, asked.feedback
     return QueryOut(
         query_id=asked.query_id,
         conversation_id=asked.conversation_id,
@@ -74,5 +75,6 @@ def _query_out(asked: AskedQuestion) -> QueryOut:
         else None,
         receipt=receipt_out(asked.receipt) if asked.receipt else None,
         error=problem_of(error_of(asked.problem)) if asked.problem else None,
+        feedback=FeedbackOut(good=given.good, code=given.code, reason=given.words) if given else None,
         created_at=asked.created_at,
     )

@@ -15,6 +15,7 @@ from billing.money import to_decimal
 from retrieval.passage import Passage as CorePassage
 from retrieval.passage import SearchFilters
 from retrieval.snippet import Snippet
+from routing.history import ReasonCode
 from routing.updates import Attempt as CoreAttempt
 from routing.updates import Citation as CoreCitation
 from web.errors import Problem
@@ -173,6 +174,22 @@ class AskOut(BaseModel):
     receipt: ReceiptOut | None
 
 
+class FeedbackIn(_In):
+    """Without a code, words are kept as `other`."""
+
+    good: bool
+    code: ReasonCode | None = Field(None, description="Why the answer was bad; not for a good one.")
+    reason: str = Field("", max_length=1000, description="In the asker's own words.")
+
+
+class FeedbackOut(BaseModel):
+    """What the asker said last of the answer."""
+
+    good: bool
+    code: ReasonCode | None
+    reason: str
+
+
 class QueryOut(BaseModel):
     """A question asked before. `answer` is nothing while it runs, when it failed, or when it is withheld."""
 
@@ -187,12 +204,8 @@ class QueryOut(BaseModel):
     route: RouteOut | None
     receipt: ReceiptOut | None
     error: Problem | None
+    feedback: FeedbackOut | None = None
     created_at: datetime
-
-
-class FeedbackIn(_In):
-    good: bool
-    reason: str = Field("", max_length=1000)
 
 
 class EscalateIn(_In):

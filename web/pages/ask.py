@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.core.errors import InputError
 from app.core.identity import Caller
+from routing.history import Feedback, ReasonCode
 from routing.question import AskRequest
 from routing.runner import StartedAsk
 from web.auth import SignedIn
@@ -19,7 +20,7 @@ from web.deps import Given, Kit, Services, Show
 from web.present.admin.sources import source_names
 from web.present.asking.filters import Filters, box_view, filters_in_form, filters_of
 from web.present.asking.live import LivePage
-from web.present.asking.threads import LadderOf, running_turn
+from web.present.asking.threads import LadderOf, feedback_view, running_turn
 from web.present.frame import frame_for
 from web.present.views import TurnView, when
 from web.render import Renderer, asked_from, go_to, wants_fragment
@@ -66,7 +67,7 @@ def events(
         query_id=query_id,
         question=asked.question,
         now=services.clock(),
-        rungs=LadderOf(services),
+        rungs=LadderOf(services, caller),
         asker=caller.name,
     )
     updates = follow(services.asks, caller, query_id)
@@ -89,13 +90,17 @@ def feedback(
     services: Given,
     show: Show,
     verdict: Annotated[Literal["good", "bad"], Form()],
+    code: Annotated[ReasonCode | None, Form()] = None,
     reason: Annotated[str, Form()] = "",
 ) -> Response:
-    services.asks.answerer.feedback(caller, query_id, verdict == "good", reason)
+    good = verdict == "good"
+    given = Feedback(good, None if good else code, "" if good else reason)
+    services.asks.answerer.feedback(caller, query_id, good, given.words, given.code)
+    asked = services.history.query(caller, query_id)
     if not wants_fragment(request):
-        asked = services.history.query(caller, query_id)
         return go_to(request, f"/threads/{asked.conversation_id}#q-{query_id}")
-    turn = TurnView(query_id=query_id, question="", state="done", feedback=verdict)
+    kept = feedback_view(asked.feedback or given)
+    turn = TurnView(query_id=query_id, question="", state="done", feedback=kept)
     return show.fragment(FeedbackFragment(turn=turn))
 
 

@@ -57,7 +57,7 @@ def thread(
     filters: Annotated[Filters, Depends(filters_in_query)],
 ) -> Response:
     conversation = services.history.conversation(caller, conversation_id)
-    now, rungs = services.clock(), LadderOf(services)
+    now, rungs = services.clock(), LadderOf(services, caller)
     turns = tuple(
         turn_view(services.history.trail(caller, asked.query_id), rungs, now, asker=caller.name)
         for asked in conversation.questions
@@ -75,7 +75,7 @@ def why(request: Request, query_id: str, caller: SignedIn, services: Given, show
     return show.page(
         WhyPage(
             frame=frame_for(request, "Why no answer?" if trail.asked.problem else "Why this answer?"),
-            turn=turn_view(trail, LadderOf(services), now, asker=caller.name),
+            turn=turn_view(trail, LadderOf(services, caller), now, asker=caller.name),
             thread_href=f"/threads/{trail.asked.conversation_id}#q-{query_id}",
             stages=stages_of(trail),
             attempts=attempt_rows(trail.asked, services.usage.plan.currency),

@@ -4,8 +4,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from routing.history import ReasonCode
+
 Tone = Literal["good", "warn", "bad", "quiet"]
-Feedback = Literal["good", "bad"]
+
+FEEDBACK_REASONS: tuple[tuple[ReasonCode, str], ...] = (
+    ("wrong", "It is wrong"),
+    ("outdated", "It is outdated"),
+    ("incomplete", "Something is missing"),
+    ("wrong_source", "It comes from the wrong source"),
+    ("not_what_i_asked", "It is not what I asked"),
+    ("other", "Something else"),
+)
+"""What may be wrong with an answer, in the words of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +141,20 @@ class RouteView:
 
 @dataclass(frozen=True, slots=True)
 class BetterView:
-    """The next rung up, and the most it may cost where that is known."""
+    """The next rung up, what it will probably cost for this question, and what it may cost at most."""
 
     tier: str
-    at_most: str | None = None
+    expected: str
+    at_most: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackView:
+    """What the asker said of an answer: `reason` is what was wrong, `words` are their own."""
+
+    good: bool
+    reason: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +211,8 @@ class TurnView:
     results: tuple[ResultView, ...] = ()
     took_ms: int | None = None
     problem: ProblemView | None = None
-    feedback: Feedback | None = None
+    feedback: FeedbackView | None = None
+    reasons: tuple[tuple[ReasonCode, str], ...] = FEEDBACK_REASONS
     withheld: str | None = None
     filters: tuple[str, ...] = ()
 

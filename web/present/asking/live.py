@@ -53,8 +53,8 @@ class Rungs(Protocol):
         """Notes that stand on every receipt, and so are left to the page that explains an answer."""
         ...
 
-    def better(self, tier_name: str) -> BetterView | None:
-        """The rung above, where it can be asked."""
+    def better(self, tier_name: str, question: str, passages: tuple[Passage, ...]) -> BetterView | None:
+        """The rung above with its price for this question, where it can be asked."""
         ...
 
 
@@ -178,7 +178,7 @@ class LivePage:
             question=self._question,
             state="done",
             receipt=receipt_view(update.receipt, without=self._rungs.routine_notes),
-            better=self._rungs.better(update.receipt.tier),
+            better=self._rungs.better(update.receipt.tier, self._question, self._passages),
         )
 
     def _problem(self, update: ProblemUpdate) -> list[tuple[str, str]]:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from app.core.identity import Caller
 from app.core.usage import Receipt
 from billing.money import format_money
-from billing.rating import highest_price
-from routing.history import AskedQuestion, ConversationSummary, Trail
+from billing.rating import full_price_of
+from retrieval.passage import Passage
+from routing.history import AskedQuestion, ConversationSummary, Feedback, Trail
+from routing.tier import TierRequest
 from routing.updates import Attempt
 from web.deps import Services
 from web.present.asking.answers import (
@@ -27,8 +30,10 @@ from web.present.asking.live import Rungs
 from web.present.asking.problems import problem_view
 from web.present.record_views import ReceiptRowView
 from web.present.views import (
+    FEEDBACK_REASONS,
     BetterView,
     ConversationView,
+    FeedbackView,
     PassageView,
     RouteView,
     StageView,
@@ -44,8 +49,9 @@ _STATES: dict[str, TurnState] = {"running": "running", "failed": "failed"}
 class LadderOf:
     """The ladder of an installation, as pages need it."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, caller: Caller) -> None:
         self._services = services
+        self._caller = caller
 
     @property
     def routine_notes(self) -> frozenset[str]:
@@ -53,13 +59,21 @@ class LadderOf:
         note = self._services.asks.answerer.ladder.top.baseline_note
         return frozenset((note,)) if note else frozenset()
 
-    def better(self, tier_name: str) -> BetterView | None:
-        """The rung above, with the most it may cost; nothing where it cannot be asked."""
+    def better(self, tier_name: str, question: str, passages: tuple[Passage, ...]) -> BetterView | None:
+        """The rung above, with its price for this question; nothing where it cannot be asked."""
         tier = self._services.asks.answerer.better_tier(tier_name)
         if tier is None or tier.unavailable is not None:
             return None
         plan = self._services.usage.plan
-        return BetterView(tier.label, format_money(highest_price(plan, [tier.at_most()]), plan.currency))
+        at_most = full_price_of(plan, tier.at_most())
+        expected = full_price_of(
+            plan, tier.expected(TierRequest(question, question, passages, caller=self._caller))
+        )
+        return BetterView(
+            tier=tier.label,
+            expected=format_money(min(expected, at_most), plan.currency),
+            at_most=format_money(at_most, plan.currency),
+        )
 
 
 def conversation_view(found: ConversationSummary, now: datetime) -> ConversationView:
@@ -91,15 +105,21 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str) -> TurnV
         withheld=answer.text if answer and asked.withheld else None,
         route=_final_route(trail),
         receipt=receipt_view(asked.receipt, without) if asked.receipt else None,
-        better=rungs.better(asked.receipt.tier) if asked.receipt else None,
+        better=rungs.better(asked.receipt.tier, trail.search_text, trail.passages) if asked.receipt else None,
         results=results_of(trail.passages, asked.question, now, query_id=asked.query_id, citations=citations),
         took_ms=round(trail.timings_ms["search"]) if "search" in trail.timings_ms else None,
         problem=problem_view(asked.problem.code, asked.problem.message, asked.query_id)
         if asked.problem
         else None,
-        feedback=None if asked.feedback is None else "good" if asked.feedback else "bad",
+        feedback=feedback_view(asked.feedback) if asked.feedback else None,
         filters=filter_words(asked.filters),
     )
+
+
+def feedback_view(given: Feedback) -> FeedbackView:
+    """What was said of an answer; what was wrong stands within a sentence."""
+    label = dict(FEEDBACK_REASONS)[given.code] if given.code else ""
+    return FeedbackView(given.good, f"{label[:1].lower()}{label[1:]}", given.words)
 
 
 def running_turn(
