@@ -1,0 +1,1 @@
+"""What is known of past answers: labels from feedback, from clicks, and from samples drawn at random."""

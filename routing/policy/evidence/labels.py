@@ -1,0 +1,133 @@
+"""Labels that people made: by thumbs, and by asking the better model.
+
+Only a finished, shown answer of a rung that is judged gets one: a failed, interrupted, withheld or half answer
+says nothing about the difficulty, and neither does one whose rung the asker named.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from routing.policy.evidence.agreement import agreement
+from routing.policy.tables import LabelRow
+from routing.tables import FeedbackRow, QueryRow
+from routing.tier import AUTO, RungKind
+
+How = Literal["feedback", "escalation", "shadow"]
+
+NOT_THE_ANSWERER = frozenset({"outdated", "wrong_source"})
+"""Reasons of a bad answer that a better model could not have helped: the documents are to blame, or the
+choice of sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whether a cheap rung's answer was wrong. See `LabelRow`."""
+
+    query_id: str
+    how: How
+    kind: RungKind
+    wrong: bool
+    probability: float
+    created_at: datetime
+
+
+def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> None:
+    """Brings the labels of feedback and of clicks up to date with what people said last.
+
+    Args:
+        kinds: the kind of each rung whose answers are judged, by its name.
+    """
+    wanted = {(row.query_id, row.how): row for row in _of_feedback(session, workspace_id, kinds)}
+    wanted |= {(row.query_id, row.how): row for row in _of_clicks(session, workspace_id, kinds)}
+    kept = session.exec(
+        select(LabelRow).where(LabelRow.workspace_id == workspace_id, LabelRow.how != "shadow")
+    ).all()
+    for row in kept:
+        new = wanted.pop((row.query_id, row.how), None)
+        if new is None:
+            session.delete(row)
+        elif (row.wrong, row.note) != (new.wrong, new.note):
+            session.merge(new)
+    session.add_all(wanted.values())
+
+
+def load(session: Session, workspace_id: str) -> list[Label]:
+    """Every label of a workspace, oldest first."""
+    rows = session.exec(
+        select(LabelRow).where(LabelRow.workspace_id == workspace_id).order_by(col(LabelRow.created_at))
+    ).all()
+    return [
+        Label(row.query_id, row.how, row.kind, row.wrong, row.probability, row.created_at)  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
+def _of_feedback(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> list[LabelRow]:
+    found = session.exec(
+        select(QueryRow, FeedbackRow)
+        .join(FeedbackRow, col(FeedbackRow.query_id) == col(QueryRow.id))
+        .where(*_judged(QueryRow, workspace_id, kinds))
+    ).all()
+    return [
+        _label(query, "feedback", kinds, not said.good, said.user_id, said.created_at, _code(said.reason))
+        for query, said in found
+        if said.good or _code(said.reason) not in NOT_THE_ANSWERER
+    ]
+
+
+def _of_clicks(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> list[LabelRow]:
+    """A click says little; only where the better answer clearly differs, the first was wrong."""
+    better = aliased(QueryRow)
+    found = session.exec(
+        select(QueryRow, better)
+        .join(better, better.escalated_from == QueryRow.id)
+        .where(*_judged(QueryRow, workspace_id, kinds), better.state == "finished", ~col(better.abstained))
+    ).all()
+    return [
+        _label(query, "escalation", kinds, True, "agreement", later.finished_at or later.created_at, "")
+        for query, later in found
+        if agreement(query.answer_text, later.answer_text) == "different"
+    ]
+
+
+def _judged(table: type[QueryRow], workspace_id: str, kinds: Mapping[str, RungKind]) -> tuple[object, ...]:
+    return (
+        table.workspace_id == workspace_id,
+        table.state == "finished",
+        ~col(table.abstained),
+        table.asked_tier == AUTO,
+        col(table.stage3).is_not(None),
+        col(table.tier).in_(list(kinds)),
+    )
+
+
+def _label(
+    query: QueryRow,
+    how: How,
+    kinds: Mapping[str, RungKind],
+    wrong: bool,
+    judged_by: str,
+    at: datetime,
+    note: str,
+) -> LabelRow:
+    return LabelRow(
+        query_id=query.id,
+        how=how,
+        workspace_id=query.workspace_id,
+        tier=query.tier,
+        kind=kinds[query.tier],
+        wrong=wrong,
+        judged_by=judged_by,
+        probability=query.stage3,
+        note=note,
+        created_at=at,
+    )
+
+
+def _code(reason: str) -> str:
+    return reason.partition(":")[0].strip()

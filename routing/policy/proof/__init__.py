@@ -1,0 +1,1 @@
+"""The statistics: guarantees from labels, intervals, and tests of drift. Plain functions, no database."""
