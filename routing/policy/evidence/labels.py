@@ -1,7 +1,7 @@
 """Labels that people made: by thumbs, and by asking the better model.
 
-Only a finished, shown answer of a rung that is judged gets one: a failed, interrupted, withheld or half answer
-says nothing about the difficulty, and neither does one whose rung the asker named.
+Only a finished, shown answer of a rung that is judged gets one: a failed, interrupted, withheld or half
+answer says nothing about the difficulty, and neither does one whose rung the asker named.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -71,7 +72,7 @@ def _of_feedback(session: Session, workspace_id: str, kinds: Mapping[str, RungKi
     found = session.exec(
         select(QueryRow, FeedbackRow)
         .join(FeedbackRow, col(FeedbackRow.query_id) == col(QueryRow.id))
-        .where(*_judged(QueryRow, workspace_id, kinds))
+        .where(*_judged(workspace_id, kinds))
     ).all()
     return [
         _label(query, "feedback", kinds, not said.good, said.user_id, said.created_at, _code(said.reason))
@@ -85,8 +86,8 @@ def _of_clicks(session: Session, workspace_id: str, kinds: Mapping[str, RungKind
     better = aliased(QueryRow)
     found = session.exec(
         select(QueryRow, better)
-        .join(better, better.escalated_from == QueryRow.id)
-        .where(*_judged(QueryRow, workspace_id, kinds), better.state == "finished", ~col(better.abstained))
+        .join(better, col(better.escalated_from) == col(QueryRow.id))
+        .where(*_judged(workspace_id, kinds), col(better.state) == "finished", ~col(better.abstained))
     ).all()
     return [
         _label(query, "escalation", kinds, True, "agreement", later.finished_at or later.created_at, "")
@@ -95,14 +96,14 @@ def _of_clicks(session: Session, workspace_id: str, kinds: Mapping[str, RungKind
     ]
 
 
-def _judged(table: type[QueryRow], workspace_id: str, kinds: Mapping[str, RungKind]) -> tuple[object, ...]:
+def _judged(workspace_id: str, kinds: Mapping[str, RungKind]) -> tuple[ColumnElement[bool], ...]:
     return (
-        table.workspace_id == workspace_id,
-        table.state == "finished",
-        ~col(table.abstained),
-        table.asked_tier == AUTO,
-        col(table.stage3).is_not(None),
-        col(table.tier).in_(list(kinds)),
+        col(QueryRow.workspace_id) == workspace_id,
+        col(QueryRow.state) == "finished",
+        ~col(QueryRow.abstained),
+        col(QueryRow.asked_tier) == AUTO,
+        col(QueryRow.stage3).is_not(None),
+        col(QueryRow.tier).in_(list(kinds)),
     )
 
 
@@ -123,7 +124,7 @@ def _label(
         kind=kinds[query.tier],
         wrong=wrong,
         judged_by=judged_by,
-        probability=query.stage3,
+        probability=query.stage3 or 0.0,
         note=note,
         created_at=at,
     )
