@@ -22,11 +22,14 @@ def price_of(plan: Plan, work: Work) -> int:
 def full_price_of(plan: Plan, work: Work) -> int:
     """Nano-units the customer would pay if this work answered the question, however it ended.
 
+    An answer made in several steps is priced once, by what all its calls cost.
+
     Raises:
         ConfigurationError: `unpriced_tier`.
         InputError: `negative_quantity`, or `invalid_amount` beyond 64 bits.
     """
-    if min(work.input_tokens, work.output_tokens, work.cost_nano, work.duration_ms) < 0:
+    quantities = (work.input_tokens, work.output_tokens, work.cost_nano, work.steps_cost_nano)
+    if min(*quantities, work.duration_ms) < 0:
         raise InputError(f"Work at rung {work.tier} has a negative quantity.", code="negative_quantity")
     price = plan.prices.get(work.tier)
     if price is None:
@@ -36,7 +39,7 @@ def full_price_of(plan: Plan, work: Work) -> int:
         )
     if not isinstance(price, CostPlus):
         return price.nano
-    price_nano = max(price.minimum_nano, add_percent(work.cost_nano, price.percent))
+    price_nano = max(price.minimum_nano, add_percent(work.cost_nano + work.steps_cost_nano, price.percent))
     if price_nano > MAX_NANO:
         raise InputError(f"Work at rung {work.tier} costs more than can be stored.", code="invalid_amount")
     return price_nano

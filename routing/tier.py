@@ -55,12 +55,22 @@ class ChatSettings(_Strict):
     max_output_tokens: int = Field(ge=50)
     expected_output_tokens: int = Field(ge=1)
     longest_answer_seconds: float = Field(gt=0)
+    steps: int = Field(1, ge=1, le=20, description="Calls one question may take; one never searches again.")
+    max_step_tokens: int = Field(1500, ge=200, description="Most tokens of passages that one step may add.")
+    max_total_tokens: int | None = Field(
+        None, ge=1000, description="Most tokens, read and written, of all calls of one question."
+    )
+    max_cost: Decimal | None = Field(
+        None, gt=0, strict=False, description="Most that one question may cost us, in the plan's currency."
+    )
     reference: ReferencePrices | None = Field(None, description="For premium alone.")
 
     @model_validator(mode="after")
     def _reference_for_premium_alone(self) -> "ChatSettings":
         if (self.deployment == "premium") != (self.reference is not None):
             raise ValueError("the premium deployment needs [tier.chat.reference], and no other has it")
+        if self.deployment != "premium" and self.steps > 1:
+            raise ValueError("only the premium deployment works in steps")
         return self
 
 
@@ -173,7 +183,8 @@ class TierDelta:
 
 @dataclass(frozen=True, slots=True)
 class TierAttempt:
-    """A call that failed, with what it used. The call that answers is in the answer itself."""
+    """A call that failed, or that was a step on the way, with what it used. The call that answers is in the
+    answer itself."""
 
     work: Work
     reason: str

@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import ConfigurationError
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
+
+
+class PremiumFallback(BaseModel):
+    """Another deployment of the premium model. Its prices are per million tokens, in the plan's currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(min_length=1)
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    input_price: Decimal = Field(ge=0)
+    output_price: Decimal = Field(ge=0)
 
 
 class Settings(BaseSettings):
@@ -103,6 +115,10 @@ class Settings(BaseSettings):
     )
     premium_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the premium model's next bytes."
+    )
+    premium_fallbacks: tuple[PremiumFallback, ...] = Field(
+        (),
+        description="JSON list of other deployments, asked in turn when the first is busy, broken or silent.",
     )
 
     price_plan: str = Field("standard.2026-11", description="Price plan in billing/plans.")

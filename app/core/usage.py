@@ -12,8 +12,11 @@ from sqlmodel import Session
 
 from app.core.identity import Caller
 
-Outcome = Literal["answered", "abstained", "escalated", "failed"]
-"""How one attempt ended. Only an answered attempt has a price; every attempt has its cost."""
+Outcome = Literal["answered", "abstained", "escalated", "failed", "step"]
+"""How one attempt ended. Only an answered attempt has a price; every attempt has its cost.
+
+A step is a call on the way to an answer that is made in several: the price of that answer covers it.
+"""
 
 BaselineMethod = Literal["observed", "modelled"]
 """Observed: the premium rung did answer. Modelled: its price was worked out from expected tokens."""
@@ -37,6 +40,8 @@ class Work:
     provider_request_id: str | None = None
     estimated: bool = False
     """True where the provider reported no usage and the quantities are our own count."""
+    steps_cost_nano: int = 0
+    """What the steps before this answer cost us. Each is a row of its own; the answer's price covers them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Chat models: calls, prices and prompts. `chat` is the only user of LiteLLM; `vllm` calls one's own vLLM."""
+"""Chat models: calls, deployments, prices and prompts. `chat` is the only user of LiteLLM; `vllm` calls one's
+own vLLM."""
 
 from routing.llm.call import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.core.errors import ProviderError
-from routing.llm.prompt import ChatMessage
+from routing.llm.message import ChatMessage, Tool, ToolCall
 
 _BYTES_A_TOKEN = 4
 
@@ -18,13 +18,14 @@ class ChatCall:
     """One request. `model` is the name asked for; the deployment's own where it is empty.
 
     `pattern` is a regular expression that the whole answer must match, where the server can hold a model to
-    one.
+    one. `tools` are what the model may ask for instead of answering.
     """
 
     messages: tuple[ChatMessage, ...]
     max_output_tokens: int
     model: str = ""
     pattern: str | None = None
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,14 @@ class ChatEnd:
     """The end of a completion; `finish_reason` is `stop`, `length` or another of the provider's.
 
     mean_logprob, least_logprob: natural logarithms, over the tokens of the answer; nothing where the server
-    told none.
+    told none. tool_calls: what the model asks for, as it wrote it.
     """
 
     finish_reason: str
     usage: ChatUsage
     mean_logprob: float | None = None
     least_logprob: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class ChatModel(Protocol):
@@ -81,7 +83,9 @@ class ChatModel(Protocol):
 
 
 class ChatCallError(ProviderError):
-    """A call failed. `usage` is what it may have cost all the same.
+    """A call failed. `usage` is what it may have cost all the same. The message is for whoever asks; `detail`
+    is what the provider said, for admins, without keys. `elsewhere` is true where another deployment may do
+    better: it is busy, broken or out of reach, and has not turned the request itself down.
 
     Codes: rate_limited, provider_error, provider_refused, provider_auth, provider_timeout, cut_connection,
     provider_unreachable, unknown_adapter, context_too_long, pattern_refused.
@@ -95,9 +99,13 @@ class ChatCallError(ProviderError):
         retryable: bool,
         usage: ChatUsage,
         retry_after_seconds: float | None = None,
+        detail: str = "",
+        elsewhere: bool = False,
     ) -> None:
         super().__init__(message, code=code, retryable=retryable)
         self.usage = usage
+        self.detail = detail
+        self.elsewhere = elsewhere
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -111,7 +119,7 @@ def estimate_usage(
 ) -> ChatUsage:
     """Our own count of a whole call."""
     return ChatUsage(
-        input_tokens=estimate_tokens("\n".join(message.content for message in messages)),
+        input_tokens=estimate_tokens("\n".join(message.text for message in messages)),
         output_tokens=estimate_tokens("".join(received)),
         request_id=request_id,
         estimated=True,

@@ -24,35 +24,58 @@ from routing.llm.call import (
     estimate_usage,
     storable,
 )
+from routing.llm.chat_failures import FailedWith, failure_of
+from routing.llm.message import ChatMessage, Tool, ToolCall
 
 _log = structlog.get_logger()
 
-_STATUS_OF_TIMEOUT = (408, 504)
+_MOST_TOOL_CALLS = 16
+"""More than this in one message is a model gone wrong: the rest is not even kept."""
 
 
 class LiteLlmModel:
-    """A chat model behind any OpenAI-compatible address, or any provider that LiteLLM knows.
+    """A chat model behind any OpenAI-compatible address, or any provider that LiteLLM knows."""
 
-    Raises:
-        ConfigurationError: `no_premium_model` when none is set up.
-    """
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str | None,
+        base_url: str | None,
+        timeout_seconds: float,
+        longest_answer_seconds: float = 300.0,
+    ) -> None:
+        self.name = name
+        self.base_url = base_url
+        # Without a key of its own, another address must not be sent the one in the environment.
+        self._api_key = api_key or "not-needed"
+        self._timeout_seconds = timeout_seconds
+        self._longest_answer_seconds = longest_answer_seconds
 
-    def __init__(self, settings: Settings, *, longest_answer_seconds: float = 300.0) -> None:
+    @classmethod
+    def of(cls, settings: Settings, *, longest_answer_seconds: float = 300.0) -> "LiteLlmModel":
+        """The premium model of the settings.
+
+        Raises:
+            ConfigurationError: `no_premium_model` when none is set up.
+        """
         if settings.premium_model is None or not settings.premium_configured:
             raise ConfigurationError(
                 "No premium model is set up. Set RUNG_PREMIUM_MODEL and RUNG_PREMIUM_API_KEY.",
                 code="no_premium_model",
             )
-        self.name = settings.premium_model
-        self._base_url = settings.premium_base_url
         key = settings.premium_api_key
-        # Without a key of its own, another address must not be sent the one in the environment.
-        self._api_key = key.get_secret_value() if key else "not-needed"
-        self._timeout_seconds = settings.premium_timeout_seconds
-        self._longest_answer_seconds = longest_answer_seconds
+        return cls(
+            settings.premium_model,
+            api_key=key.get_secret_value() if key else None,
+            base_url=settings.premium_base_url,
+            timeout_seconds=settings.premium_timeout_seconds,
+            longest_answer_seconds=longest_answer_seconds,
+        )
 
     def stream(self, call: ChatCall) -> Iterator[ChatDelta | ChatEnd]:
-        """One call. Yields the text as it comes, then the end with its usage. A pattern is not passed on.
+        """One call. Yields the text as it comes, then the end with its usage and the tools that the model
+        asks for. A pattern is not passed on.
 
         Raises:
             ChatCallError: with what was used until then.
@@ -73,30 +96,32 @@ class LiteLlmModel:
         yield end
 
     def _open(self, call: ChatCall) -> Any:
+        offered = {"tools": [_tool(tool) for tool in call.tools]} if call.tools else {}
         return _litellm().completion(
             model=call.model or self.name,
-            messages=[{"role": message.role, "content": message.content} for message in call.messages],
+            messages=[_message(message) for message in call.messages],
             stream=True,
             stream_options={"include_usage": True},
             max_tokens=call.max_output_tokens,
             api_key=self._api_key,
-            base_url=self._base_url,
+            base_url=self.base_url,
             timeout=self._timeout_seconds,
             num_retries=0,
             max_retries=0,
+            **offered,
         )
 
     def _failure(self, error: Exception, under_way: "_UnderWay") -> ChatCallError:
-        code, retryable = _classify(error)
-        message = _MESSAGES[code]
-        words = str(error).replace(self._api_key, "[key]")
-        _log.warning("the premium model failed", model=self.name, code=code, error=words[:2000])
+        failed = failure_of(error, self._api_key)
+        _log.warning("the premium model failed", model=self.name, code=failed.code, error=failed.detail)
         return ChatCallError(
-            message,
-            code=code,
-            retryable=retryable,
-            usage=under_way.used(code),
-            retry_after_seconds=_retry_after(error),
+            failed.message,
+            code=failed.code,
+            retryable=failed.retryable,
+            usage=under_way.used(failed),
+            retry_after_seconds=failed.retry_after_seconds,
+            detail=failed.detail,
+            elsewhere=failed.elsewhere,
         )
 
 
@@ -106,23 +131,28 @@ class _UnderWay:
     def __init__(self, call: ChatCall) -> None:
         self._messages = call.messages
         self._received: list[str] = []
+        self._asked = _Asked()
         self._request_id: str | None = None
 
     def take(self, chunk: Any) -> str:
         self._request_id = getattr(chunk, "id", None) or self._request_id
         text = storable("".join(choice.delta.content or "" for choice in chunk.choices))
         self._received.append(text)
+        for choice in chunk.choices:
+            for part in getattr(choice.delta, "tool_calls", None) or ():
+                self._asked.take(part)
         return text
 
     def end(self, chunks: Any) -> ChatEnd:
         if chunks.received_finish_reason is None:
             # LiteLLM reports "stop" even when the provider never said so: the stream just ended.
             raise ConnectionError("the stream ended before the answer did")
-        return ChatEnd(chunks.received_finish_reason, self._reported(chunks) or self._estimate())
+        usage = self._reported(chunks) or self._estimate()
+        return ChatEnd(chunks.received_finish_reason, usage, tool_calls=self._asked.calls())
 
-    def used(self, code: str) -> ChatUsage:
+    def used(self, failed: FailedWith) -> ChatUsage:
         """What a failed call used: nothing when it was turned down, our estimate when it was under way."""
-        began = bool(self._received) or code in ("provider_timeout", "cut_connection")
+        began = bool(self._received) or failed.code in ("provider_timeout", "cut_connection")
         return self._estimate() if began else ChatUsage(request_id=self._request_id)
 
     def _reported(self, chunks: Any) -> ChatUsage | None:
@@ -140,17 +170,35 @@ class _UnderWay:
         )
 
     def _estimate(self) -> ChatUsage:
-        return estimate_usage(self._messages, self._received, self._request_id)
+        return estimate_usage(self._messages, [*self._received, *self._asked.written()], self._request_id)
 
 
-_MESSAGES = {
-    "rate_limited": "The premium model's provider is turning requests away for now. Try again in a minute.",
-    "provider_error": "The premium model's provider failed. Try again; if it lasts, see its status page.",
-    "provider_refused": "The premium model's provider refused the request. An admin finds why in the log.",
-    "provider_auth": "The premium model's provider did not accept RUNG_PREMIUM_API_KEY. An admin sets it.",
-    "provider_timeout": "The premium model did not answer in time. Try again.",
-    "cut_connection": "The connection to the premium model broke off in the middle of the answer. Try again.",
-}
+class _Asked:
+    """The tools a model asks for, put together from the pieces they come in."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[object, str, list[str], list[str]]] = []
+
+    def take(self, part: Any) -> None:
+        """A piece belongs to the call of its index; another id at the same index begins another call."""
+        index, given_id = getattr(part, "index", 0), storable(str(getattr(part, "id", None) or ""))
+        at = next((call for call in reversed(self._calls) if call[0] == index), None)
+        if at is None or (given_id and at[1] and given_id != at[1]):
+            if len(self._calls) == _MOST_TOOL_CALLS:
+                return
+            at = (index, given_id, [], [])
+            self._calls.append(at)
+        function = getattr(part, "function", None)
+        at[2].append(storable(getattr(function, "name", None) or ""))
+        at[3].append(storable(getattr(function, "arguments", None) or ""))
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        return tuple(
+            ToolCall(given_id, "".join(names), "".join(parts)) for _, given_id, names, parts in self._calls
+        )
+
+    def written(self) -> list[str]:
+        return [f"{call.name}{call.arguments}" for call in self.calls()]
 
 
 def _check_deadline(deadline: float) -> None:
@@ -166,39 +214,30 @@ def _provider_errors() -> tuple[type[Exception], ...]:
     return (openai.OpenAIError, httpx.HTTPError, OSError)
 
 
-def _classify(error: Exception) -> tuple[str, bool]:
-    """A stable code, and whether trying again may help."""
-    chain = list(_chain(error))
-    names = {type(e).__name__ for e in chain}
-    if any(isinstance(e, TimeoutError) for e in chain) or names & {"APITimeoutError", "Timeout"}:
-        return "provider_timeout", True
-    if any(isinstance(e, ConnectionError) for e in chain) or names & {"RemoteProtocolError", "ReadError"}:
-        return "cut_connection", True
-    status = next((s for e in chain if isinstance(s := getattr(e, "status_code", None), int)), 500)
-    if status in _STATUS_OF_TIMEOUT:
-        return "provider_timeout", True
-    if status == 429:
-        return "rate_limited", True
-    if status in (401, 403):
-        return "provider_auth", False
-    return ("provider_refused", False) if 400 <= status < 500 else ("provider_error", True)
+def _message(message: ChatMessage) -> dict[str, object]:
+    """As OpenAI's protocol has it, from which LiteLLM makes every other."""
+    written: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.tool_call_id is not None:
+        written["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        written["content"] = message.content or None
+        written["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return written
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__ or getattr(error, "original_exception", None)
-
-
-def _retry_after(error: Exception) -> float | None:
-    for link in _chain(error):
-        headers = getattr(getattr(link, "response", None), "headers", None)
-        value = headers.get("retry-after") if headers else None
-        if value is not None and str(value).strip().isdigit():
-            return float(value)
-    return None
+def _tool(tool: Tool) -> dict[str, object]:
+    properties = {name: {"type": "string", "description": what} for name, what in tool.parameters}
+    parameters = {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name, _ in tool.parameters],
+        "additionalProperties": False,
+    }
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"type": "function", "function": function}
 
 
 @lru_cache(maxsize=1)

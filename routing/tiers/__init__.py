@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.core.config import Settings
 from app.core.errors import ConfigurationError
@@ -10,6 +11,9 @@ from routing.catalogue.choice import PromptChooser
 from routing.llm.prices import DatedPrices, LivePrices
 from routing.reading.reading import PassageReader
 from routing.tier import ChatSettings, Ladder, Tier, TierSpec, load_specs
+
+if TYPE_CHECKING:
+    from routing.llm.deployments import Deployments
 
 
 def build_ladder(
@@ -81,15 +85,34 @@ def _local(spec: TierSpec, chat: ChatSettings, around: _Around) -> Tier:
 
 
 def _premium(spec: TierSpec, chat: ChatSettings, around: _Around) -> Tier:
+    from routing.tiers.premium import PremiumTier
+
+    deployments: Deployments | str
+    try:
+        deployments = _deployments(chat, around)
+    except ConfigurationError as error:
+        deployments = error.message
+    return PremiumTier(spec.name, spec.label, chat, deployments, around.currency, around.prompts)
+
+
+def _deployments(chat: ChatSettings, around: _Around) -> "Deployments":
+    """The model of the settings first, then its fallbacks. Raises ConfigurationError where there is none."""
     from routing.llm.chat import LiteLlmModel
-    from routing.llm.prices import find_prices
-    from routing.tiers.chat import ChatBackend, ChatTier
+    from routing.llm.deployments import Breaker, Deployment, Deployments, deployment_name
+    from routing.llm.prices import ModelPrices, find_prices
 
     settings, currency = around.settings, around.currency
-    backend: ChatBackend | str
-    try:
-        model = LiteLlmModel(settings, longest_answer_seconds=chat.longest_answer_seconds)
-        backend = ChatBackend(model, LivePrices(lambda: find_prices(settings, currency, around.prices)))
-    except ConfigurationError as error:
-        backend = error.message
-    return ChatTier(spec.name, spec.label, chat, backend, currency, around.prompts)
+    first = LiteLlmModel.of(settings, longest_answer_seconds=chat.longest_answer_seconds)
+    prices = LivePrices(lambda: find_prices(settings, currency, around.prices))
+    found = [Deployment(first, prices, Breaker(deployment_name(first.name, first.base_url)))]
+    for other in settings.premium_fallbacks:
+        model = LiteLlmModel(
+            other.model,
+            api_key=other.api_key.get_secret_value() if other.api_key else None,
+            base_url=other.base_url,
+            timeout_seconds=settings.premium_timeout_seconds,
+            longest_answer_seconds=chat.longest_answer_seconds,
+        )
+        fixed = ModelPrices(other.input_price, other.output_price, other.input_price, "settings")
+        found.append(Deployment(model, fixed, Breaker(deployment_name(other.model, other.base_url))))
+    return Deployments(found)

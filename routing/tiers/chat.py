@@ -11,7 +11,8 @@ from routing.catalogue.choice import OwnPrompts, PromptChooser
 from routing.citation import CheckedAnswer, check_citations
 from routing.llm import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
 from routing.llm.prices import ModelPrices, Prices
-from routing.llm.prompt import NOT_FOUND, BuiltPrompt, build_prompt
+from routing.llm.prompt import BuiltPrompt, build_prompt
+from routing.text.links import without_links
 from routing.text.words import content_words, coverage, names
 from routing.tier import (
     ChatSettings,
@@ -25,13 +26,16 @@ from routing.tier import (
 )
 from routing.tiers.reader import NOTHING_FOUND
 from routing.tiers.selection import kinds_asked, offers
+from routing.tiers.words import Words, known_addresses, says_not_found
 
 UNSUPPORTED = "The model's answer is not supported by any passage, so it is not shown."
 
-_LONGEST_WAIT_SECONDS = 5.0
+LINKS_REMOVED = "The model wrote links; they were taken out."
+
+LONGEST_WAIT_SECONDS = 5.0
 """A provider that asks for a longer pause than this is not tried again: the person would wait for nothing."""
 
-_PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,8 @@ class ChatTier:
 
     def _again(self, plan: Plan, error: ChatCallError, tried: set[str]) -> Plan | None:
         """What to try after a failure before any text; nothing where trying again would not help."""
-        wait = error.retry_after_seconds or _PAUSE_SECONDS
-        if "again" in tried or not error.retryable or wait > _LONGEST_WAIT_SECONDS:
+        wait = error.retry_after_seconds or PAUSE_SECONDS
+        if "again" in tried or not error.retryable or wait > LONGEST_WAIT_SECONDS:
             return None
         tried.add("again")
         time.sleep(wait)
@@ -166,7 +170,7 @@ class ChatTier:
     def _call(
         self, backend: ChatBackend, plan: Plan, request: TierRequest, started: float
     ) -> Iterator[TierOutput]:
-        said = _Held()
+        said = Words(known_addresses(plan.prompt.passages))
         end: ChatEnd | None = None
         for part in backend.model.stream(plan.call):
             if isinstance(part, ChatDelta):
@@ -180,6 +184,8 @@ class ChatTier:
             reason = f"The {self.label.lower()} returned no text."
             yield TierAttempt(self._work(backend, plan, end.usage, "failed", started), reason)
             raise ProviderError(f"{reason} Ask again, or choose another rung.", code="provider_empty_answer")
+        if text := said.rest():
+            yield TierDelta(text)
         yield self._checked(backend, plan, request, said.text, end, started)
 
     def _checked(
@@ -191,8 +197,9 @@ class ChatTier:
         end: ChatEnd,
         started: float,
     ) -> TierAnswer:
-        checked = check_citations(text, plan.prompt.passages)
-        not_found = _says_not_found(text)
+        clean = without_links(text, known_addresses(plan.prompt.passages))
+        checked = check_citations(clean, plan.prompt.passages)
+        not_found = says_not_found(text)
         abstained = not_found or not checked.citations
         shown = NOTHING_FOUND if not_found else UNSUPPORTED if abstained else checked.text
         return TierAnswer(
@@ -202,7 +209,7 @@ class ChatTier:
             signals=_signals(request.standalone, checked, end),
             work=self._work(backend, plan, end.usage, "abstained" if abstained else "answered", started),
             prompt_id=plan.prompt.id,
-            notes=(*plan.notes, *_notes(checked, end)),
+            notes=(*plan.notes, *_notes(checked, end), *((LINKS_REMOVED,) if clean != text else ())),
         )
 
     def _work(
@@ -263,28 +270,3 @@ def _notes(checked: CheckedAnswer, end: ChatEnd) -> list[str]:
     if end.usage.estimated:
         notes.append("The provider reported no usage: the tokens are our estimate.")
     return notes
-
-
-class _Held:
-    """Holds text back while it may still become NOT FOUND, which is never shown."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self._shown = 0
-
-    def take(self, piece: str) -> str:
-        """The text that may be shown now."""
-        self.text += piece
-        if self._shown == 0 and (NOT_FOUND.startswith(_bare(self.text)) or _says_not_found(self.text)):
-            return ""
-        shown, self._shown = self.text[self._shown :], len(self.text)
-        return shown
-
-
-def _bare(text: str) -> str:
-    return text.strip().strip(".\"'*`").upper()
-
-
-def _says_not_found(text: str) -> bool:
-    """Also where the model adds an explanation to the words it was told to say."""
-    return _bare(text) == NOT_FOUND or text.strip().startswith(NOT_FOUND)

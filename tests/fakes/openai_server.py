@@ -22,6 +22,19 @@ MODEL = "openai/fake-large"
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A call of a tool, as a model writes it; `arguments` may be nonsense."""
+
+    arguments: str
+    name: str = "search"
+    id: str | None = None
+
+    @classmethod
+    def search(cls, query: str, why: str = "") -> "Tool":
+        return cls(json.dumps({"query": query, "why": why}))
+
+
+@dataclass(frozen=True)
 class Reply:
     """A completion. Numbers left out are worked out from the text.
 
@@ -29,7 +42,7 @@ class Reply:
     the body were whole, but without a finish reason. `stall_after` goes silent after that many pieces until
     the server stops or the client leaves. `error_after` says an error in the middle, as vLLM does when its
     engine dies. `pause_seconds` waits before each piece. `logprob` is said of each piece where it is asked
-    for.
+    for. `tools` are asked for after the text, in pieces, as providers do.
     """
 
     text: str
@@ -44,6 +57,7 @@ class Reply:
     error_after: int | None = None
     logprob: float = -0.05
     pause_seconds: float = 0.0
+    tools: tuple[Tool, ...] = ()
 
     @property
     def pieces(self) -> list[str]:
@@ -77,7 +91,7 @@ class Request:
     @property
     def prompt(self) -> str:
         """Every message's text, joined."""
-        return "\n".join(message["content"] for message in self.messages)
+        return "\n".join(message["content"] or "" for message in self.messages)
 
 
 @dataclass
@@ -205,7 +219,10 @@ class _Handler(BaseHTTPRequestHandler):
             if body.get("logprobs"):
                 choice["logprobs"] = {"content": [{"token": piece, "logprob": reply.logprob}]}
             self._event({**envelope, "choices": [choice]})
-        self._event({**envelope, "choices": [_delta({}, reply.finish_reason)]})
+        for part in _tool_pieces(reply):
+            self._event({**envelope, "choices": [_delta({"tool_calls": [part]})]})
+        reason = "tool_calls" if reply.tools and reply.finish_reason == "stop" else reply.finish_reason
+        self._event({**envelope, "choices": [_delta({}, reason)]})
         if reply.usage and (body.get("stream_options") or {}).get("include_usage"):
             self._event({**envelope, "choices": [], "usage": _usage(reply, body)})
         self._chunk(b"data: [DONE]\n\n")
@@ -250,12 +267,27 @@ def served(name: str, *, parent: str | None = None, tokens: int | None = 8_192) 
     return {"id": name, "object": "model", "parent": parent, "max_model_len": tokens}
 
 
-def _delta(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+def _tool_pieces(reply: Reply) -> list[dict[str, Any]]:
+    """Each call's name first, then its arguments in two pieces."""
+    pieces: list[dict[str, Any]] = []
+    for index, tool in enumerate(reply.tools):
+        call_id = tool.id or f"call_{index}"
+        half = len(tool.arguments) // 2
+        begun = {"name": tool.name, "arguments": ""}
+        pieces.append({"index": index, "id": call_id, "type": "function", "function": begun})
+        pieces += [
+            {"index": index, "function": {"arguments": part}}
+            for part in (tool.arguments[:half], tool.arguments[half:])
+        ]
+    return pieces
+
+
+def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "finish_reason": finish_reason}
 
 
 def _usage(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
-    prompt = sum(len(message["content"].split()) for message in body["messages"])
+    prompt = sum(len((message["content"] or "").split()) for message in body["messages"])
     read = prompt if reply.input_tokens is None else reply.input_tokens
     written = len(reply.pieces) if reply.output_tokens is None else reply.output_tokens
     return {

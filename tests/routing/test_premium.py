@@ -64,7 +64,7 @@ def test_an_answer_streams_and_its_usage_is_the_providers(premium: Tier, provide
         "openai/fake-large",
         "chatcmpl-fake-1",
     )
-    assert found.prompt_id == "premium.v1"
+    assert found.prompt_id == "premium.v2"
 
 
 def test_a_model_whose_name_has_a_tokenizer_elsewhere_fetches_nothing(
@@ -217,6 +217,8 @@ def test_an_answer_cut_at_the_limit_says_so(premium: Tier, provider: OpenAiServe
 
 def test_the_reservation_covers_the_expected_work(premium: Tier) -> None:
     most, expected = premium.at_most(), premium.expected(ASKED)
-    assert most.cost_nano == 6000 * 2_000 + 1500 * 10_000
+    # Four calls of at most 1,500 tokens each are written, and 30,000 tokens used in all.
+    assert (most.input_tokens, most.output_tokens) == (24_000, 6_000)
+    assert most.cost_nano == 24_000 * 2_000 + 6_000 * 10_000
     assert 0 < expected.cost_nano < most.cost_nano
     assert premium.baseline_note is None
