@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.core.errors import InputError
 from app.core.identity import Caller
 from retrieval.access import access_filter
@@ -17,6 +20,7 @@ __all__ = [
     "MAX_QUESTION_CHARACTERS",
     "DocumentHit",
     "Highlight",
+    "QuestionVector",
     "SearchResult",
     "Searcher",
     "Snippet",
@@ -39,12 +43,20 @@ class DocumentHit:
     more: tuple[Passage, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionVector:
+    """A question's embedding, of length one, and the name of the embedder that it is of."""
+
+    embedder: str
+    values: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """What a search found. `passages` is ungrouped, best first; `hits` the same grouped by document.
 
     A hit shows three passages at most, so `passages` may hold more. `embed_ms` is the part of `took_ms`
-    that encoding the question took.
+    that encoding the question took; `vector` is what came of it, where the search tells.
     """
 
     query: str
@@ -52,6 +64,7 @@ class SearchResult:
     hits: tuple[DocumentHit, ...]
     took_ms: float
     embed_ms: float
+    vector: QuestionVector | None = None
 
 
 def validate_question(text: str) -> str:
@@ -114,7 +127,8 @@ class Searcher:
         passages = self._index.search(IndexQuery(question, vector, access, filters=filters, limit=limit))
         hits = group_by_document(passages, question)
         took_ms = (time.perf_counter() - started) * 1000
-        return SearchResult(question, tuple(passages), hits, took_ms, embed_ms)
+        encoded = QuestionVector(self._embedder.name, vector)
+        return SearchResult(question, tuple(passages), hits, took_ms, embed_ms, encoded)
 
 
 def group_by_document(passages: Sequence[Passage], question: str) -> tuple[DocumentHit, ...]:
