@@ -11,6 +11,14 @@ from routing.policy.reports import CurvePoint
 THRESHOLDS = (0.0, *GRID)
 
 
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Average prices, for where a question has none of its own."""
+
+    local_nano: int
+    top_nano: int
+
+
 def points(
     asked: Sequence[PastQuestion],
     charges: Mapping[str, Charge],
@@ -32,15 +40,7 @@ def points(
     return tuple(_point(threshold, known, usual) for threshold in thresholds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Usual:
-    """Average prices, for where a question has none of its own."""
-
-    local_nano: int
-    top_nano: int
-
-
-def _point(threshold: float, known: Sequence[tuple[PastQuestion, Charge]], usual_nano: int) -> CurvePoint:
+def _point(threshold: float, known: Sequence[tuple[PastQuestion, Charge]], usual: _Usual) -> CurvePoint:
     locals_, cost_nano, wrong = 0, 0, 0.0
     for question, charge in known:
         if question.probability < threshold:

@@ -75,7 +75,7 @@ def by_day(session: Session, workspace_id: str, since: datetime, until: datetime
     """The ended questions of each day, days without one included, oldest first."""
     columns = (QueryRow.created_at, QueryRow.state, QueryRow.abstained, QueryRow.tier)
     rows = session.connection().execute(
-        select(*columns).where(  # type: ignore[call-overload]
+        select(*columns).where(
             QueryRow.workspace_id == workspace_id,
             QueryRow.state != "running",
             col(QueryRow.created_at) >= since,

@@ -120,8 +120,8 @@ def _quality_sentence(
     if state == "guaranteed":
         drawn = sum(rung.labels.drawn for rung in rungs)
         return (
-            f"With {_percent(objective.confidence)} confidence, answers below premium are {claim}:"
-            f" shown by {drawn} questions drawn at random, for questions like these."
+            f"With {_percent(objective.confidence)} confidence, answers are {claim}: shown by {drawn}"
+            " questions drawn at random, and true for questions like these."
         )
     short = [rung for rung in rungs if rung.labels.drawn < rung.labels.needed]
     if short:
@@ -134,7 +134,7 @@ def _quality_sentence(
         "Rung climbs sooner than by its careful default" if lowered else "Rung stays on its careful default"
     )
     hint = " Shadow samples are off; they are what draws questions at random." if not shadow_share else ""
-    return f"Not guaranteed yet ({claim}): {why}. {then}.{hint}"
+    return f"Not guaranteed yet ({claim}): {why}. Rung {then}.{hint}"
 
 
 def _price(objective: Price, known: Known) -> Fit:
@@ -145,8 +145,8 @@ def _price(objective: Price, known: Known) -> Fit:
     else:
         usual = min(NEVER, max(0.0, known.extra_nano / objective.value_nano))
     says = (
-        "climbs where the difficulty times the worth of an avoided mistake is more than the extra price of the"
-        " next rung, worked out for each question"
+        "climbs where the difficulty times the worth of an avoided mistake is more than the extra price of"
+        " the next rung, worked out for each question"
     )
     if usual is not None:
         says += f"; for a question of the average price that is a difficulty of {min(1.0, usual):.2f}"
