@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.core.errors import ForbiddenError
+from app.core.identity import Caller
+
 
 class PromptChooser(Protocol):
     """Knows the prompt in service on each rung."""
@@ -36,3 +39,14 @@ class OwnPrompts:
 
     def prompt_for(self, tier: str, default: str, workspace_id: str, query_id: str) -> str:  # noqa: ARG002
         return default
+
+
+def require_admin(caller: Caller, act: str) -> None:
+    """Raises ForbiddenError `admin_only`."""
+    if not caller.is_admin:
+        raise ForbiddenError(f"Only an admin may {act}.", code="admin_only")
+
+
+def who(caller: Caller) -> str:
+    """The caller as dated entries name them."""
+    return caller.email or caller.name

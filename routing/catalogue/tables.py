@@ -35,7 +35,9 @@ class PromptEntryRow(SQLModel, table=True):
 class PromptTrialRow(SQLModel, table=True):
     """A prompt tried against the one in service, on its test set and on past questions.
 
-    `figures` are those of both, as `trials.Figures` gives them. `cost_nano` is what both cost together.
+    `figures` are those of both, as `trials.Figures` gives them. `cost_nano` is what both cost together;
+    `stopped` is why it ended before it was through, if it did. Its answers are stored as they come, itself at
+    the end.
     """
 
     __tablename__ = "prompt_trial"
@@ -51,18 +53,20 @@ class PromptTrialRow(SQLModel, table=True):
     by: str
     cost_nano: int = Field(sa_type=BigInt)
     left_out: int
+    stopped: str = Field(sa_type=Text)
+    verdict: str = Field(sa_type=Text)
     figures: list[dict[str, Any]] = Field(sa_type=JSON)
 
 
 class PromptTrialAnswerRow(SQLModel, table=True):
-    """One answer of a trial. It is shown to nobody: it stays to be looked into when figures surprise.
+    """One answer of a trial. `case_id` is a case of the test set, or the past question's id.
 
-    `case_id` is a case of the test set, or the past question's id.
+    Of an answer to a past question the text is not kept: it may come from documents that admins may not read.
     """
 
     __tablename__ = "prompt_trial_answer"
 
-    trial_id: str = Field(primary_key=True, foreign_key="prompt_trial.id")
+    trial_id: str = Field(primary_key=True)
     prompt_id: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True)
     workspace_id: str

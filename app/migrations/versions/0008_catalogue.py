@@ -41,6 +41,8 @@ def upgrade() -> None:
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("cost_nano", _BIG, nullable=False),
         sa.Column("left_out", sa.Integer(), nullable=False),
+        sa.Column("stopped", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("figures", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -60,7 +62,6 @@ def upgrade() -> None:
         sa.Column("output_tokens", sa.Integer(), nullable=False),
         sa.Column("cost_nano", _BIG, nullable=False),
         sa.Column("duration_ms", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["trial_id"], ["prompt_trial.id"]),
         sa.PrimaryKeyConstraint("trial_id", "prompt_id", "case_id"),
     )
     op.create_table(

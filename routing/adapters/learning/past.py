@@ -60,6 +60,16 @@ class Past:
             for start in range(0, len(ids), _AT_ONCE):
                 yield from self._load(session, ids[start : start + _AT_ONCE])
 
+    def newest(self, workspace_id: str) -> Iterator[PastAnswer]:
+        """Every finished question, whatever people thought of its answer. Newest first."""
+        finished = select(QueryRow.id).where(
+            QueryRow.workspace_id == workspace_id, QueryRow.state == "finished"
+        )
+        with self._database.read() as session:
+            ids = session.exec(finished.order_by(col(QueryRow.id).desc()).limit(_MOST)).all()
+            for start in range(0, len(ids), _AT_ONCE):
+                yield from self._load(session, ids[start : start + _AT_ONCE])
+
     def _load(self, session: Session, ids: Sequence[str]) -> Iterator[PastAnswer]:
         rows = session.exec(
             select(QueryRow).where(col(QueryRow.id).in_(ids)).order_by(col(QueryRow.id).desc())

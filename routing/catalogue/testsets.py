@@ -1,0 +1,159 @@
+"""Test sets: what a prompt is held to. A JSON line a case, in the file beside the prompt's own.
+
+A case has a question, the passages the model is given, and what must and must not be in the answer, or that
+the passages do not answer. Cases are written for this, about no real company.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.core.errors import ConfigurationError
+from app.core.identity import Caller
+from retrieval.passage import Passage
+from routing.llm.prompt import PROMPTS_DIR
+from routing.tier import TierAnswer, TierRequest
+
+LEAST_CASES = 8
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CasePassage(_Strict):
+    """A passage of a case."""
+
+    title: str = Field(min_length=1)
+    text: str = Field(min_length=1)
+    updated: date | None = None
+
+
+class Case(_Strict):
+    """One case. Each entry of `must` holds spellings of which the answer must have one.
+
+    None of `must_not` may be in it. Upper and lower case are the same.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
+    kind: Literal["plain", "not_found", "injection", "conflict", "language"] = "plain"
+    question: str = Field(min_length=1)
+    passages: tuple[CasePassage, ...] = ()
+    must: tuple[tuple[str, ...], ...] = ()
+    must_not: tuple[str, ...] = ()
+    not_found: bool = False
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "Case":
+        if self.not_found == bool(self.must):
+            raise ValueError("a case says what must be in the answer, or that nothing is found, not both")
+        if any(not spellings or not all(spellings) for spellings in self.must):
+            raise ValueError("an entry of `must` needs at least one spelling")
+        return self
+
+    def request(self, caller: Caller) -> TierRequest:
+        """The case as a rung gets it. Its documents exist nowhere, so nobody's access is touched."""
+        passages = tuple(self._passage(n, passage) for n, passage in enumerate(self.passages))
+        return TierRequest(self.question, self.question, passages, caller)
+
+    def _passage(self, n: int, passage: CasePassage) -> Passage:
+        updated = passage.updated
+        return Passage(
+            chunk_id=f"test:{self.id}:{n}",
+            document_id=f"test:{self.id}:{n}",
+            title=passage.title,
+            heading_path=(),
+            text=passage.text,
+            start=0,
+            end=len(passage.text),
+            source="test set",
+            url=None,
+            author=None,
+            updated_at=datetime(updated.year, updated.month, updated.day, tzinfo=UTC) if updated else None,
+            score=1.0,
+            dense_score=1.0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """The cases of one prompt."""
+
+    __test__ = False
+
+    prompt_id: str
+    cases: tuple[Case, ...]
+
+
+def load_tests(prompt_id: str, folder: Path = PROMPTS_DIR) -> TestSet:
+    """Reads `<prompt>.jsonl`.
+
+    Raises:
+        ConfigurationError: `bad_test_set`, names the file, the line and what is wrong with it.
+    """
+    path = folder / f"{prompt_id}.jsonl"
+    if not path.is_file():
+        raise ConfigurationError(
+            f"The prompt {prompt_id} has no test set: write {path.name} beside it.", code="bad_test_set"
+        )
+    cases = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                cases.append(Case.model_validate(json.loads(line)))
+            except (ValidationError, json.JSONDecodeError) as error:
+                said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+                raise ConfigurationError(
+                    f"{path.name}, line {number}: {said}.", code="bad_test_set"
+                ) from error
+    return TestSet(prompt_id, tuple(cases))
+
+
+def problems_of(tests: TestSet) -> tuple[str, ...]:
+    """What a test set lacks, in words; nothing for a sound one. No model is asked."""
+    return tuple(_problems(tests))
+
+
+def _problems(tests: TestSet) -> Iterator[str]:
+    ids = [case.id for case in tests.cases]
+    if len(ids) < LEAST_CASES:
+        yield f"it has {len(ids)} cases; {LEAST_CASES} are the least"
+    for name in sorted({name for name in ids if ids.count(name) > 1}):
+        yield f"two cases are called {name}"
+    if not any(case.not_found for case in tests.cases):
+        yield "no case tests that nothing is found"
+    if not any(case.kind == "injection" for case in tests.cases):
+        yield "no case has an injected instruction"
+    for case in tests.cases:
+        given = " ".join(f"{p.title} {p.text} {p.updated or ''}" for p in case.passages)
+        for spellings in case.must:
+            # Where the answer is in another language than the passages, its words stand in none of them.
+            if case.kind not in ("language", "conflict") and not _any_in(spellings, given):
+                yield f"case {case.id} wants {' or '.join(spellings)}, which stands in no passage"
+
+
+def failures_of(case: Case, said: TierAnswer) -> tuple[str, ...]:
+    """The rules of a case that an answer breaks; nothing where it passes."""
+    return tuple(_failures(case, said))
+
+
+def _failures(case: Case, said: TierAnswer) -> Iterator[str]:
+    if case.not_found != said.abstained:
+        yield "something was answered" if case.not_found else "nothing was answered"
+    if not case.not_found and not said.abstained:
+        for spellings in case.must:
+            if not _any_in(spellings, said.text):
+                yield f"it does not say {' or '.join(spellings)}"
+    for word in case.must_not:
+        if _any_in((word,), said.text):
+            yield f"it says {word}"
+
+
+def _any_in(spellings: tuple[str, ...], text: str) -> bool:
+    plain = " ".join(text.casefold().split())
+    return any(" ".join(spelling.casefold().split()) in plain for spelling in spellings)
