@@ -5,7 +5,7 @@ each other and never deadlock.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, select
 
@@ -18,8 +18,8 @@ from billing import budget, entry, statement
 from billing.chain import Chain, VerifyReport, verify
 from billing.money import format_money
 from billing.price_book import Plan, PriceBook, refuse_changed, refuse_edited
-from billing.rating import highest_price
-from billing.statement import EntryFilter, EntryPage, UsageSummary
+from billing.rating import full_price_of, highest_price
+from billing.statement import Charge, EntryFilter, EntryPage, UsageSummary
 from billing.tables import LedgerRow, PlanUseRow
 
 _EVERY_ENTRY = EntryFilter()
@@ -57,6 +57,10 @@ class Ledger:
     def plan(self) -> Plan:
         """The plan that new questions are priced by."""
         return self._plan
+
+    def price_of(self, work: Work) -> int:
+        """See `Meter.price_of`. Raises ConfigurationError `unpriced_tier`, InputError `negative_quantity`."""
+        return full_price_of(self._plan, work)
 
     def reserve(self, caller: Caller, query_id: str, at_most: Sequence[Work]) -> Reservation:
         """See `Meter.reserve`. The question is accounted in the month it is reserved in.
@@ -162,6 +166,11 @@ class Ledger:
         """The receipt of a question, or nothing where no attempt was charged to it."""
         with self._database.read() as session:
             return statement.receipt(session, query_id)
+
+    def charges(self, workspace_id: str, since: datetime) -> dict[str, Charge]:
+        """What each question committed since then was charged, by query id."""
+        with self._database.read() as session:
+            return statement.charges(session, workspace_id, since)
 
     def entries(
         self,

@@ -101,6 +101,17 @@ class UsageSummary:
     tiers: tuple[TierUse, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one question was charged, cost us, and would have been charged at the baseline's rung; `observed`
+    where that rung did answer."""
+
+    price_nano: int
+    cost_nano: int
+    baseline_nano: int
+    observed: bool
+
+
 def receipt_from(rows: Sequence[LedgerRow]) -> Receipt:
     """The receipt that the `commit` entries of one question add up to; at least one is needed."""
     ordered = sorted(rows, key=lambda row: row.seq)
@@ -130,6 +141,30 @@ def receipt(session: Session, query_id: str) -> Receipt | None:
         select(LedgerRow).where(LedgerRow.query_id == query_id, LedgerRow.kind == "commit")
     ).all()
     return receipt_from(rows) if rows else None
+
+
+def charges(session: Session, workspace_id: str, since: datetime) -> dict[str, Charge]:
+    """The sums of each question's `commit` entries since then."""
+    observed = case((col(LedgerRow.baseline_method) == "observed", 1), else_=0)
+    rows = session.connection().execute(
+        select(
+            LedgerRow.query_id,
+            func.sum(LedgerRow.price_nano),
+            func.sum(LedgerRow.cost_nano),
+            func.sum(LedgerRow.baseline_nano),
+            func.max(observed),
+        )  # type: ignore[call-overload]
+        .where(
+            LedgerRow.workspace_id == workspace_id,
+            LedgerRow.kind == "commit",
+            col(LedgerRow.occurred_at) >= since,
+        )
+        .group_by(col(LedgerRow.query_id))
+    )
+    return {
+        query_id: Charge(int(price), int(cost), int(baseline), bool(seen))
+        for query_id, price, cost, baseline, seen in rows
+    }
 
 
 def entries(
@@ -166,7 +201,8 @@ def summary(
         select(func.sum(LedgerRow.price_nano), func.sum(LedgerRow.held_nano)).where(*mine)
     ).one()
     committed = [*mine, col(LedgerRow.kind) == "commit"]
-    questions = session.exec(select(func.count(distinct(col(LedgerRow.query_id)))).where(*committed)).one()
+    asked = [*committed, col(LedgerRow.outcome) != "shadow"]
+    questions = session.exec(select(func.count(distinct(col(LedgerRow.query_id)))).where(*asked)).one()
     tiers = _tiers(session, committed)
     return UsageSummary(
         period=period,
@@ -207,7 +243,9 @@ def _entry(row: LedgerRow) -> LedgerEntry:
 
 def _notes(rows: Sequence[LedgerRow], answered: bool) -> tuple[str, ...]:
     notes = []
-    if not answered:
+    if any(row.outcome == "shadow" for row in rows):
+        notes.append("This checked an answer in the background, at Rung's own cost; nobody was shown it.")
+    elif not answered:
         notes.append("Nothing was answered, so nothing is charged.")
     if any(row.estimated for row in rows):
         notes.append("The provider reported no usage; the token counts are Rung's own.")

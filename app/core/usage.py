@@ -12,10 +12,11 @@ from sqlmodel import Session
 
 from app.core.identity import Caller
 
-Outcome = Literal["answered", "abstained", "escalated", "failed", "step"]
+Outcome = Literal["answered", "abstained", "escalated", "failed", "step", "shadow"]
 """How one attempt ended. Only an answered attempt has a price; every attempt has its cost.
 
-A step is a call on the way to an answer that is made in several: the price of that answer covers it.
+A step is a call on the way to an answer that is made in several: the price of that answer covers it. A shadow
+is work that nobody asked for and nobody was shown: it checks an answer that was given, at our own cost.
 """
 
 BaselineMethod = Literal["observed", "modelled"]
@@ -102,6 +103,10 @@ class Receipt:
 
 class Meter(Protocol):
     """Holds, charges and releases money for a question. Implemented by billing."""
+
+    def price_of(self, work: Work) -> int:
+        """Nano-units that this work would be charged if it answered a question now."""
+        ...
 
     def reserve(self, caller: Caller, query_id: str, at_most: Sequence[Work]) -> Reservation:
         """Holds the highest price among `at_most`, in a transaction of its own, before any model runs.

@@ -85,6 +85,9 @@ class MemoryMeter:
             if self.holds.pop(reservation.id, None) is not None:
                 self.released[reservation.id] = reason
 
+    def price_of(self, work: Work) -> int:
+        return self._price(work)
+
     def receipt(self, query_id: str) -> Receipt | None:
         return self.receipts.get(query_id)
 
