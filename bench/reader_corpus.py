@@ -14,7 +14,7 @@ from ingest.chunking import chunk_document
 from retrieval.embedder import Embedder
 from retrieval.index.edge import EdgeIndex
 from retrieval.index.protocol import Point
-from retrieval.passage import Passage
+from retrieval.passage import Passage, SearchFilters
 from retrieval.search import Searcher
 from routing.reading.corpus import Page
 
@@ -22,6 +22,10 @@ _PART = 1_500
 """Characters of a long article that count as one gold passage."""
 
 _BATCH = 256
+
+SOURCE = "bench"
+"""Where pages are stored that nothing else is said of."""
+
 _CALLER = Caller("bench", "bench", "", "Bench", "bench", frozenset({EVERYONE, PUBLIC}))
 
 
@@ -39,9 +43,14 @@ def parts(text: str) -> list[str]:
 
 @contextmanager
 def open_corpus(
-    pages: Iterable[Page], embedder: Embedder
-) -> Iterator[Callable[[str, int], Sequence[Passage]]]:
-    """Indexes the pages and gives a search over them: a question and how many passages, best first."""
+    pages: Iterable[Page], embedder: Embedder, source_of: Callable[[Page], str] = lambda _: SOURCE
+) -> Iterator[Callable[..., Sequence[Passage]]]:
+    """Indexes the pages and gives a search over them: a question, how many passages, best first, and the
+    sources to search alone, if any.
+
+    Args:
+        source_of: the source that a page is stored under.
+    """
     with tempfile.TemporaryDirectory(prefix="rung-bench-") as folder:
         index = EdgeIndex(
             Path(folder), embedder=embedder.name, dimensions=embedder.dimensions, idle_seconds=2
@@ -54,22 +63,37 @@ def open_corpus(
         for start in range(0, len(waiting), _BATCH):
             batch = waiting[start : start + _BATCH]
             vectors = embedder.embed([embedded for *_, embedded in batch])
-            index.upsert([_point(*found, vector) for found, vector in zip(batch, vectors, strict=True)])
+            index.upsert(
+                [
+                    _point(source_of(found[0]), *found, vector)
+                    for found, vector in zip(batch, vectors, strict=True)
+                ]
+            )
         searcher = Searcher(index, embedder)
         try:
-            yield lambda question, count: searcher.search(_CALLER, question, limit=count).passages
+            yield (
+                lambda question, count, *sources: (
+                    searcher.search(_CALLER, question, limit=count, filters=SearchFilters(sources)).passages
+                )
+            )
         finally:
             index.close()
 
 
 def _point(
-    page: Page, start: int, end: int, text: str, embedded_text: str, vector: NDArray[np.float32]
+    source: str,
+    page: Page,
+    start: int,
+    end: int,
+    text: str,
+    embedded_text: str,
+    vector: NDArray[np.float32],
 ) -> Point:
     return Point(
         id=str(uuid5(NAMESPACE_URL, f"{page.id}:{start}")),
         workspace_id=_CALLER.workspace_id,
         document_id=page.id,
-        source="bench",
+        source=source,
         title="" if page.title.isdigit() else page.title,
         heading_path=(),
         text=text,
