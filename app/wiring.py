@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from routing.adapters.adapter import AdapterChooser
     from routing.adapters.registry import Adapters
     from routing.answer import Answerer
+    from routing.catalogue import Catalogue
+    from routing.catalogue.choice import PromptChooser
     from routing.history import History
     from routing.reading.card import ReaderCard
     from routing.reading.reader import Reader
@@ -190,11 +192,44 @@ class House:
             database=self.database,
             searcher=self.searcher,
             ladder=build_ladder(
-                self.settings, self.reader, self.ledger.plan.currency, adapters=self.adapters
+                self.settings,
+                self.reader,
+                self.ledger.plan.currency,
+                adapters=self.adapters,
+                prompts=self.catalogue.prompts,
+                prices=self.catalogue.prices,
             ),
             meter=self.ledger,
             may_read_document=self.library.may_read,
         )
+
+    @cached_property
+    def catalogue(self) -> "Catalogue":
+        """Prompts, dated prices, and figures of what answers."""
+        from routing.catalogue import Surroundings, build_catalogue
+
+        around = Surroundings(
+            currency=self.ledger.plan.currency,
+            tier_with=self._rung_with_prompt,
+            meter=self.ledger,
+            caller_of=self._caller_of,
+            may_read_all=self.library.may_read_all,
+        )
+        return build_catalogue(self.database, around)
+
+    def _rung_with_prompt(self, spec: "TierSpec", prompts: "PromptChooser") -> "Tier":
+        """A rung as it is in service, but for its prompt."""
+        from routing.tiers import build_ladder
+
+        return build_ladder(
+            self.settings,
+            self.reader,
+            self.ledger.plan.currency,
+            specs=[spec],
+            adapters=self.adapters,
+            prompts=prompts,
+            prices=self.catalogue.prices,
+        ).top
 
     @cached_property
     def adapters(self) -> "Adapters":
@@ -273,6 +308,7 @@ class House:
             sources=self.sources,
             usage=self.ledger,
             adapters=self.adapters,
+            catalogue=self.catalogue,
             suggestions=self._suggestions(),
             health=self.health,
             reader_card=lambda: self.reader_card,

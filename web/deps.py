@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ingest.sources import Sources
     from retrieval.search import Searcher
     from routing.adapters.registry import Adapters
+    from routing.catalogue import Catalogue
     from routing.history import History
+    from routing.policy.service import PolicyDesk
     from routing.runner import AskRunner
 
 
@@ -82,6 +84,8 @@ class Services:
     sources: "Sources"
     usage: "Ledger"
     adapters: "Adapters"
+    policies: "PolicyDesk"
+    catalogue: "Catalogue"
     suggestions: tuple[str, ...]
     health: Callable[[], tuple[HealthCheck, ...]]
     clock: Callable[[], datetime] = utc_now

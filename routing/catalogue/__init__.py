@@ -3,3 +3,75 @@
 `choice` and `prices` are what the rungs ask while they answer; `prompts`, `trials` and `figures` are what
 people see and set.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.core.clock import Clock, utc_now
+from app.core.db import Database
+
+if TYPE_CHECKING:
+    from app.core.usage import Meter
+    from routing.adapters.choice import MayReadAll
+    from routing.adapters.learning.examples import CallerOf
+    from routing.catalogue.figures import FiguresDesk
+    from routing.catalogue.prices import ModelPriceBook
+    from routing.catalogue.prompts import PromptDesk
+    from routing.catalogue.trials import TierWith, Trials
+    from routing.tier import TierSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The catalogue of an installation."""
+
+    prices: "ModelPriceBook"
+    prompts: "PromptDesk"
+    trials: "Trials"
+    figures: "FiguresDesk"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the catalogue is told of the rest of Rung.
+
+    currency: the plan's. tier_with: a rung that asks this chooser for its prompt. meter: charges trials to
+    whoever runs them. caller_of: the caller a user id stands for now.
+    """
+
+    currency: str
+    tier_with: "TierWith"
+    meter: "Meter"
+    caller_of: "CallerOf"
+    may_read_all: "MayReadAll"
+
+
+def build_catalogue(
+    database: Database,
+    around: Surroundings,
+    *,
+    specs: "Sequence[TierSpec] | None" = None,
+    clock: Clock = utc_now,
+) -> Catalogue:
+    """The catalogue of an installation. `specs` are the ladder's; those of `tiers.toml` without."""
+    from routing.catalogue.figures import FiguresDesk
+    from routing.catalogue.prices import ModelPriceBook
+    from routing.catalogue.prompts import PromptDesk
+    from routing.catalogue.trials import Trials
+    from routing.tier import load_specs
+
+    ladder = tuple(specs or load_specs())
+    prompts = PromptDesk(database, ladder, clock=clock)
+    trials = Trials(
+        database=database,
+        desk=prompts,
+        specs=ladder,
+        tier_with=around.tier_with,
+        meter=around.meter,
+        caller_of=around.caller_of,
+        may_read_all=around.may_read_all,
+        clock=clock,
+    )
+    prices = ModelPriceBook(database, around.currency, clock)
+    return Catalogue(prices, prompts, trials, FiguresDesk(database))

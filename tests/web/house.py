@@ -24,6 +24,8 @@ from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index.protocol import Point
 from retrieval.search import Searcher
 from routing.answer import Answerer
+from routing.catalogue import Surroundings, build_catalogue
+from routing.catalogue.choice import PromptChooser
 from routing.citation import cite
 from routing.history import History
 from routing.history.access import MayRead
@@ -38,6 +40,7 @@ from routing.tier import (
     TierDelta,
     TierOutput,
     TierRequest,
+    TierSpec,
 )
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
@@ -187,6 +190,18 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
     history = History(database, may_read_document=may_read, receipt_of=ledger.receipt)
     health = [HealthCheck("database", True), HealthCheck("index", True)]
     adapters = ScriptedAdapters()
+    rungs = {tier.name: tier for tier in (reader, local, premium)}
+
+    def tier_with(spec: TierSpec, prompts: PromptChooser) -> ScriptedTier:
+        return rungs[spec.name]
+
+    around = Surroundings(
+        currency=ledger.plan.currency,
+        tier_with=tier_with,
+        meter=ledger,
+        caller_of=directory.caller_by_id,
+        may_read_all=library.may_read_all,
+    )
     services = Services(
         settings=settings,
         sign_ins=sign_ins,
@@ -198,6 +213,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         sources=Sources(database, index),
         usage=ledger,
         adapters=adapters,
+        catalogue=build_catalogue(database, around),
         suggestions=("How many weeks of parental leave are there in Spain?",),
         health=lambda: tuple(health),
     )
