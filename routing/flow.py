@@ -15,6 +15,7 @@ from routing.difficulty import stage1, stage2, stage3
 from routing.history.records import Outcome
 from routing.parts import Parts
 from routing.policy import Decision, Policy, Room
+from routing.policy.evidence.sample import sample_of
 from routing.question import Asking
 from routing.tier import (
     AUTO,
@@ -100,6 +101,12 @@ class Flow:
         receipt = self._store(answer)
         yield update
         yield ReceiptUpdate(self._id, receipt, self._attempts())
+        if (share := self._policy.shadow_share) > 0:
+            sample = sample_of(
+                self._asking, self._outcome, self._earlier, self._parts.ladder, self._search_again
+            )
+            if sample is not None:
+                self._parts.sampler.offer(sample, share)
 
     def _reserve(self) -> Room:
         """Holds the most this question may cost; leaves out the dearest rungs until it fits."""
@@ -148,7 +155,7 @@ class Flow:
         self._outcome.stages |= {first.stage: first.probability, second.stage: second.probability}
         tier, reasons = room.usable[0], second.reasons
         if asking.request.tier == AUTO:
-            tier = self._policy.start(second, passages, room, self._parts.ladder).tier
+            tier = self._policy.start(second, passages, room, self._parts.ladder, self._price_of).tier
         else:
             reasons = (f"{tier.label} was asked for", *reasons)
         if room.over_budget:
@@ -275,7 +282,10 @@ class Flow:
         third = stage3(asking.request.question, asking.standalone, passages, answer, tier.kind)
         self._outcome.difficulty = third
         self._outcome.stages[third.stage] = third.probability
-        return self._policy.judge(third, answer, tier, passages, room, ladder)
+        return self._policy.judge(third, answer, tier, passages, room, ladder, self._price_of)
+
+    def _price_of(self, tier: Tier) -> int:
+        return self._parts.meter.price_of(tier.expected(self._request()))
 
     def _keep(self, answer: TierAnswer, decision: Decision) -> TierAnswer:
         self._outcome.attempts.append((answer.work, ""))

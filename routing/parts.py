@@ -1,6 +1,6 @@
 """What a question needs on its way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.core.db import Database
@@ -10,6 +10,7 @@ from retrieval.passage import SearchFilters
 from retrieval.search import SearchResult
 from routing.history.records import Records
 from routing.policy import Policies
+from routing.policy.evidence.sample import NoSamples, Sampler
 from routing.tier import Ladder
 
 
@@ -31,3 +32,4 @@ class Parts:
     meter: Meter
     records: Records
     policies: Policies
+    sampler: Sampler = field(default_factory=NoSamples)

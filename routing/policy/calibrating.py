@@ -95,7 +95,7 @@ class Calibrating:
 
 
 def _of_quality(row: CalibrationRow, known: Sequence[Label]) -> DriftAlert | None:
-    kept = [label for label in known if label.probability < row.thresholds.get(label.kind, 1.0)]
+    kept = [label for label in known if label.shown]
     # Drawn ones where there are enough: others come and go with the mood of those who click.
     drawn = [label for label in kept if label.how == "shadow"]
     for labels in (drawn, kept):

@@ -168,7 +168,7 @@ class PolicyDesk:
             days=by_day,
             answered=answered,
             local_share=(answered - top) / answered if answered else None,
-            quality=_estimate([label for label in known if label.created_at >= since]),
+            quality=_estimate([label for label in known if label.shown and label.created_at >= since]),
             price_nano=sums[0],
             cost_nano=sums[1],
             shadow_cost_nano=shadow_nano,

@@ -7,7 +7,7 @@ answer says nothing about the difficulty, and neither does one whose rung the as
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import aliased
@@ -27,7 +27,8 @@ choice of sources."""
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Whether a cheap rung's answer was wrong. See `LabelRow`."""
+    """Whether a cheap rung's answer was wrong. See `LabelRow`. `shown` is false where the question climbed on
+    and the asker got a better rung's answer."""
 
     query_id: str
     how: How
@@ -35,6 +36,7 @@ class Label:
     wrong: bool
     probability: float
     created_at: datetime
+    shown: bool = True
 
 
 def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> None:
@@ -60,11 +62,22 @@ def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) 
 def load(session: Session, workspace_id: str) -> list[Label]:
     """Every label of a workspace, oldest first."""
     rows = session.exec(
-        select(LabelRow).where(LabelRow.workspace_id == workspace_id).order_by(col(LabelRow.created_at))
+        select(LabelRow, QueryRow.tier)
+        .join(QueryRow, col(QueryRow.id) == col(LabelRow.query_id))
+        .where(LabelRow.workspace_id == workspace_id)
+        .order_by(col(LabelRow.created_at))
     ).all()
     return [
-        Label(row.query_id, row.how, row.kind, row.wrong, row.probability, row.created_at)  # type: ignore[arg-type]
-        for row in rows
+        Label(
+            row.query_id,
+            cast(How, row.how),
+            cast(RungKind, row.kind),
+            row.wrong,
+            row.probability,
+            row.created_at,
+            shown=row.tier == answered_by,
+        )
+        for row, answered_by in rows
     ]
 
 
