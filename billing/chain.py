@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from sqlalchemy import Table, func, insert, text
-from sqlmodel import Session, SQLModel, col, select, update
+from sqlalchemy import Connection, Table, func, insert, text
+from sqlmodel import Session, SQLModel, select
 
 from app.core.errors import IntegrityError
+from billing.budgets.tables import ShareRow
 from billing.tables import AccountRow, LedgerHeadRow, LedgerRow
 
 GENESIS = "0" * 64
@@ -32,7 +33,13 @@ _MESSAGES: Mapping[Check, str] = {
     "head": "the chain does not end where its head says",
     "sum": "the account does not hold what the entries add up to",
 }
+Account = tuple[str, str, str]
+"""A month, a scope and who in it; of the workspace's own account the last two are empty."""
+
 _BATCH_ROWS = 1000
+_LOCKED_HEAD = "SELECT seq, hash FROM ledger_head WHERE workspace_id = :workspace_id"
+_LOCK_HEAD = {"sqlite": text(_LOCKED_HEAD), "postgresql": text(f"{_LOCKED_HEAD} FOR UPDATE")}
+_MOVE_HEAD = text("UPDATE ledger_head SET seq = :seq, hash = :hash WHERE workspace_id = :workspace_id")
 _NEW_HEAD = text(
     "INSERT INTO ledger_head (workspace_id, seq, hash) VALUES (:workspace_id, 0, :hash)"
     " ON CONFLICT DO NOTHING"
@@ -86,35 +93,35 @@ class VerifyReport:
 class Chain:
     """The end of one workspace's chain, locked until the transaction ends. Made by `Chain.lock`."""
 
-    def __init__(self, session: Session, head: Head) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, head: Head) -> None:
+        self._connection = connection
         self._head = head
 
     @classmethod
-    def lock(cls, session: Session, workspace_id: str) -> Self:
+    def lock(cls, connection: Connection, workspace_id: str) -> Self:
         """Locks the chain for appending: its head row on PostgreSQL; on SQLite a write holds the lock."""
-        head = _locked_head(session, workspace_id)
+        head = _locked_head(connection, workspace_id)
         if head is None:
-            session.connection().execute(_NEW_HEAD, {"workspace_id": workspace_id, "hash": GENESIS})
-            head = _locked_head(session, workspace_id)
+            connection.execute(_NEW_HEAD, {"workspace_id": workspace_id, "hash": GENESIS})
+            head = _locked_head(connection, workspace_id)
         if head is None:
             raise IntegrityError(f"The head of ledger {workspace_id} cannot be written.")
-        return cls(session, head)
+        return cls(connection, head)
 
-    def append(self, row: LedgerRow) -> LedgerRow:
-        """Numbers, hashes and writes an entry; `seq`, `prev_hash` and `hash` are set here."""
-        row.workspace_id = self._head.workspace_id
-        row.seq, row.prev_hash = self._head.seq + 1, self._head.hash
-        row.hash = entry_hash(row.model_dump())
-        self._session.exec(insert(_table()).values(**row.model_dump()))
-        self._session.exec(
-            update(LedgerHeadRow)
-            .where(col(LedgerHeadRow.workspace_id) == row.workspace_id)
-            .values(seq=row.seq, hash=row.hash)
-            .execution_options(synchronize_session=False)
-        )
-        self._head = Head(row.workspace_id, row.seq, row.hash)
-        return row
+    def append(self, *rows: LedgerRow) -> tuple[LedgerRow, ...]:
+        """Numbers, hashes and writes entries; `seq`, `prev_hash` and `hash` are set here."""
+        written = []
+        for row in rows:
+            row.workspace_id = self._head.workspace_id
+            row.seq, row.prev_hash = self._head.seq + 1, self._head.hash
+            values = {name: getattr(row, name) for name in _table().columns.keys()}  # noqa: SIM118
+            row.hash = values["hash"] = entry_hash(values)
+            written.append(values)
+            self._head = Head(row.workspace_id, row.seq, row.hash)
+        self._connection.execute(insert(_table()), written)
+        head = {"workspace_id": self._head.workspace_id, "seq": self._head.seq, "hash": self._head.hash}
+        self._connection.execute(_MOVE_HEAD, head)
+        return rows
 
 
 def entry_hash(values: Mapping[str, object]) -> str:
@@ -155,8 +162,8 @@ def _wrong_end(session: Session, last: Head) -> BadEntry | None:
     found = _head(session, last.workspace_id)
     if found != last and not (found is None and last.seq == 0):
         return _bad(last.workspace_id, last.seq, "head")
-    period = _wrong_account(session, last.workspace_id)
-    return None if period is None else _bad(last.workspace_id, last.seq, "sum", period)
+    account = _wrong_account(session, last.workspace_id)
+    return None if account is None else _bad(last.workspace_id, last.seq, "sum", account)
 
 
 def _wrong(row: dict[str, Any], last: Head) -> Check | None:
@@ -169,13 +176,22 @@ def _wrong(row: dict[str, Any], last: Head) -> Check | None:
     return None
 
 
-def _bad(workspace_id: str, seq: int, check: Check, period: str | None = None) -> BadEntry:
-    where = f"Ledger {workspace_id}, account {period}" if period else f"Ledger {workspace_id}, entry {seq}"
+def _bad(workspace_id: str, seq: int, check: Check, account: Account | None = None) -> BadEntry:
+    where, period = f"Ledger {workspace_id}, entry {seq}", None
+    if account is not None:
+        period, scope, scope_id = account
+        whose = {"team": f" of team {scope_id}", "user": f" of person {scope_id}"}.get(scope, "")
+        where = f"Ledger {workspace_id}, account {period}{whose}"
     return BadEntry(workspace_id, seq, check, f"{where}: {_MESSAGES[check]}.", period)
 
 
 def _workspaces(session: Session) -> list[str]:
-    columns = (LedgerRow.workspace_id, LedgerHeadRow.workspace_id, AccountRow.workspace_id)
+    columns = (
+        LedgerRow.workspace_id,
+        LedgerHeadRow.workspace_id,
+        AccountRow.workspace_id,
+        ShareRow.workspace_id,
+    )
     return sorted({name for column in columns for name in session.exec(select(column).distinct())})
 
 
@@ -188,20 +204,36 @@ def _entries(session: Session, workspace_id: str) -> Generator[dict[str, Any], N
             yield dict(zip(names, values, strict=True))
 
 
-def _wrong_account(session: Session, workspace_id: str) -> str | None:
-    """The first period whose account differs from the sums of its entries."""
-    sums = session.exec(
-        select(LedgerRow.period, func.sum(LedgerRow.price_nano), func.sum(LedgerRow.held_nano))
-        .where(LedgerRow.workspace_id == workspace_id)
-        .group_by(LedgerRow.period)
-    )
-    expected = {period: (int(spent), int(held)) for period, spent, held in sums}
-    stored = {
-        account.period: (account.spent_nano, account.held_nano)
+def _wrong_account(session: Session, workspace_id: str) -> Account | None:
+    """The first account, of the workspace, a team or a person, that is not the sum of its entries."""
+    expected: dict[Account, tuple[int, int]] = {}
+    for scope, column in (("", None), ("team", "team"), ("user", "user_id")):
+        expected |= _sums(session, workspace_id, scope, column)
+    stored: dict[Account, tuple[int, int]] = {
+        (account.period, "", ""): (account.spent_nano, account.held_nano)
         for account in session.exec(select(AccountRow).where(AccountRow.workspace_id == workspace_id))
     }
-    differing = (p for p in expected.keys() | stored.keys() if expected.get(p) != stored.get(p))
+    for share in session.exec(select(ShareRow).where(ShareRow.workspace_id == workspace_id)):
+        stored[share.period, share.scope, share.scope_id] = (share.spent_nano, share.held_nano)
+    differing = (name for name in expected.keys() | stored.keys() if expected.get(name) != stored.get(name))
     return min(differing, default=None)
+
+
+def _sums(
+    session: Session, workspace_id: str, scope: str, column: str | None
+) -> dict[Account, tuple[int, int]]:
+    """What the entries add up to for each month, and each team or person where the column names them."""
+    table = _table()
+    whose = [] if column is None else [table.c[column]]
+    found = session.connection().execute(
+        select(table.c.period, func.sum(table.c.price_nano), func.sum(table.c.held_nano), *whose)
+        .where(table.c.workspace_id == workspace_id)
+        .group_by(table.c.period, *whose)
+    )
+    return {
+        (period, scope, name[0] if name else ""): (int(spent), int(held))
+        for period, spent, held, *name in found
+    }
 
 
 def _head(session: Session, workspace_id: str) -> Head | None:
@@ -211,13 +243,10 @@ def _head(session: Session, workspace_id: str) -> Head | None:
     return None if found is None else Head(workspace_id, *found)
 
 
-def _locked_head(session: Session, workspace_id: str) -> Head | None:
-    found = session.exec(
-        select(LedgerHeadRow.seq, LedgerHeadRow.hash)
-        .where(LedgerHeadRow.workspace_id == workspace_id)
-        .with_for_update()
-    ).first()
-    return None if found is None else Head(workspace_id, *found)
+def _locked_head(connection: Connection, workspace_id: str) -> Head | None:
+    statement = _LOCK_HEAD[connection.dialect.name]
+    found = connection.execute(statement, {"workspace_id": workspace_id}).first()
+    return None if found is None else Head(workspace_id, found.seq, found.hash)
 
 
 def _moment(value: datetime) -> str:

@@ -4,8 +4,10 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -17,6 +19,27 @@ from billing.tables import LedgerRow
 
 _MAX_TEXT = 200
 _UNSTORABLE = dict.fromkeys((*range(32), 127, *range(55296, 57344)), "�")
+
+
+_OF_RESERVATION = text(
+    "SELECT kind, workspace_id, id, period, team, user_id, query_id, held_nano, currency, price_book"
+    " FROM ledger WHERE workspace_id = :workspace_id AND reservation_id = :reservation_id ORDER BY seq"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What later entries of a reservation take over from the entry that reserved."""
+
+    workspace_id: str
+    id: str
+    period: str
+    team: str
+    user_id: str
+    query_id: str
+    held_nano: int
+    currency: str
+    price_book: str
 
 
 def reserve_row(reservation: Reservation, plan: Plan, period: str, now: datetime) -> LedgerRow:
@@ -41,7 +64,7 @@ def reserve_row(reservation: Reservation, plan: Plan, period: str, now: datetime
 
 
 def commit_rows(
-    reserved: LedgerRow, plan: Plan, attempts: Sequence[Work], baseline: Work, now: datetime
+    reserved: Reserved, plan: Plan, attempts: Sequence[Work], baseline: Work, now: datetime
 ) -> list[LedgerRow]:
     """One entry an attempt. The baseline stands once: with the attempt that answered, or else the last.
 
@@ -65,27 +88,39 @@ def commit_rows(
     return rows
 
 
-def release_row(reserved: LedgerRow, reason: str, now: datetime) -> LedgerRow:
+def release_row(reserved: Reserved, reason: str, now: datetime) -> LedgerRow:
     """The entry that frees a hold without an answer."""
     row = _later_row(reserved, "release", "release", now)
     row.held_nano, row.note = -reserved.held_nano, clean(reason)
     return row
 
 
-def find(session: Session, reservation: Reservation) -> tuple[LedgerRow, list[LedgerRow]]:
-    """The entry that reserved, and what was written for that reservation since.
+def find(connection: Connection, reservation: Reservation) -> tuple[Reserved, tuple[str, ...]]:
+    """What was reserved, and the kinds of what was written for that reservation since.
 
     Raises:
         NotFoundError: `no_such_reservation`.
     """
-    rows = session.exec(
-        select(LedgerRow)
-        .where(LedgerRow.workspace_id == reservation.workspace_id, LedgerRow.reservation_id == reservation.id)
-        .order_by(col(LedgerRow.seq))
+    rows = connection.execute(
+        _OF_RESERVATION, {"workspace_id": reservation.workspace_id, "reservation_id": reservation.id}
     ).all()
     if not rows:
         raise NotFoundError(f"There is no reservation {reservation.id}.", code="no_such_reservation")
-    return rows[0], list(rows[1:])
+    _kind, *reserved = rows[0]
+    return Reserved(*reserved), tuple(row.kind for row in rows[1:])
+
+
+def find_committed(session: Session, reservation: Reservation) -> list[LedgerRow]:
+    """The `commit` entries of a reservation."""
+    return list(
+        session.exec(
+            select(LedgerRow).where(
+                LedgerRow.workspace_id == reservation.workspace_id,
+                LedgerRow.reservation_id == reservation.id,
+                LedgerRow.kind == "commit",
+            )
+        )
+    )
 
 
 def find_open(session: Session, before: datetime | None) -> tuple[Reservation, ...]:
@@ -112,7 +147,7 @@ def clean(text: str) -> str:
     return text.translate(_UNSTORABLE)[:_MAX_TEXT]
 
 
-def _later_row(reserved: LedgerRow, suffix: str, kind: str, now: datetime) -> LedgerRow:
+def _later_row(reserved: Reserved, suffix: str, kind: str, now: datetime) -> LedgerRow:
     return LedgerRow(
         workspace_id=reserved.workspace_id,
         id=f"{reserved.id}:{suffix}",

@@ -1,6 +1,6 @@
 """The ledger: holds, charges and releases money for questions, and proves afterwards what it did.
 
-Lock order is the workspace's chain, then its account, in every function here, so that questions queue for
+Lock order is the workspace's chain, then its accounts, in every function here, so that questions queue for
 each other and never deadlock.
 """
 
@@ -14,13 +14,16 @@ from app.core.db import Database
 from app.core.errors import InputError
 from app.core.identity import DEFAULT_WORKSPACE_ID, Caller
 from app.core.usage import Receipt, Reservation, Work
-from billing import budget, entry, statement
+from billing import entry, statement
+from billing.budgets import accounts
+from billing.budgets.accounts import Payer
 from billing.chain import Chain, VerifyReport, verify
+from billing.entry import Reserved
 from billing.money import format_money
 from billing.price_book import Plan, PriceBook, refuse_changed, refuse_edited
 from billing.rating import full_price_of, highest_price
 from billing.statement import Charge, EntryFilter, EntryPage, UsageSummary
-from billing.tables import LedgerRow, PlanUseRow
+from billing.tables import PlanUseRow
 
 _EVERY_ENTRY = EntryFilter()
 
@@ -32,7 +35,8 @@ class Ledger:
 
     Args:
         plan_name: the plan that new questions are priced by.
-        budget_cap_nano: most that a workspace may spend and hold in a calendar month (UTC).
+        budget_cap_nano: most that a workspace may spend and hold in a calendar month (UTC); budgets that
+            admins set count beside it.
 
     Raises:
         ConfigurationError: `unknown_plan`.
@@ -80,19 +84,19 @@ class Ledger:
             held_nano=highest_price(plan, at_most),
             currency=plan.currency,
         )
-        period = budget.period_of(now)
+        payer = Payer(caller.workspace_id, caller.team, caller.user_id, accounts.period_of(now))
         with self._database.write() as session:
-            chain = Chain.lock(session, caller.workspace_id)
-            refuse_edited(session, plan, now)
-            budget.hold(
-                session,
-                caller.workspace_id,
-                period,
+            connection = session.connection()
+            chain = Chain.lock(connection, caller.workspace_id)
+            refuse_edited(connection, plan, now)
+            accounts.hold(
+                connection,
+                payer,
                 currency=plan.currency,
                 nano=reservation.held_nano,
-                cap_nano=self._cap_nano,
+                setting_nano=self._cap_nano,
             )
-            chain.append(entry.reserve_row(reservation, plan, period, now))
+            chain.append(entry.reserve_row(reservation, plan, payer.period, now))
         return reservation
 
     def commit(
@@ -111,22 +115,20 @@ class Ledger:
         """
         if not attempts:
             raise InputError("A commit needs at least one attempt; release it instead.", code="no_attempts")
-        chain = Chain.lock(session, reservation.workspace_id)
-        reserved, later = entry.find(session, reservation)
-        committed = [row for row in later if row.kind == "commit"]
-        if committed:
-            return statement.receipt_from(committed)
+        connection = session.connection()
+        chain = Chain.lock(connection, reservation.workspace_id)
+        reserved, later = entry.find(connection, reservation)
+        if "commit" in later:
+            return statement.receipt_from(entry.find_committed(session, reservation))
         plan, now = self._book.plan(reserved.price_book), self._clock()
-        refuse_edited(session, plan, now)
+        refuse_edited(connection, plan, now)
         freed_nano = 0 if later else reserved.held_nano
         rows = entry.commit_rows(reserved, plan, attempts, baseline, now)
         rows[0].held_nano = -freed_nano
         spent_nano = sum(row.price_nano for row in rows)
         rows[-1].note = _note(reserved, spent_nano, released=bool(later))
-        budget.settle(
-            session, reserved.workspace_id, reserved.period, freed_nano=freed_nano, spent_nano=spent_nano
-        )
-        return statement.receipt_from([chain.append(row) for row in rows])
+        accounts.settle(connection, _payer(reserved), freed_nano=freed_nano, spent_nano=spent_nano)
+        return statement.receipt_from(chain.append(*rows))
 
     def release(self, reservation: Reservation, reason: str) -> None:
         """See `Meter.release`. Does nothing for what is committed or released already.
@@ -196,7 +198,7 @@ class Ledger:
             return statement.summary(
                 session,
                 workspace_id,
-                period or budget.period_of(self._clock()),
+                period or accounts.period_of(self._clock()),
                 user_id=user_id,
                 default_currency=self._plan.currency,
             )
@@ -219,18 +221,22 @@ class Ledger:
 
     def _release(self, session: Session, reservation: Reservation, reason: str) -> bool:
         """Whether there was a hold to free."""
-        chain = Chain.lock(session, reservation.workspace_id)
-        reserved, later = entry.find(session, reservation)
+        connection = session.connection()
+        chain = Chain.lock(connection, reservation.workspace_id)
+        reserved, later = entry.find(connection, reservation)
         if later:
             return False
-        budget.settle(
-            session, reserved.workspace_id, reserved.period, freed_nano=reserved.held_nano, spent_nano=0
-        )
+        accounts.settle(connection, _payer(reserved), freed_nano=reserved.held_nano, spent_nano=0)
         chain.append(entry.release_row(reserved, reason, self._clock()))
         return True
 
 
-def _note(reserved: LedgerRow, spent_nano: int, *, released: bool) -> str | None:
+def _payer(reserved: Reserved) -> Payer:
+    """The accounts that were held in, also where the asker has changed teams since."""
+    return Payer(reserved.workspace_id, reserved.team, reserved.user_id, reserved.period)
+
+
+def _note(reserved: Reserved, spent_nano: int, *, released: bool) -> str | None:
     """What an auditor should know about a commit that is not as usual."""
     notes = []
     if released:

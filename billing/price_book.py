@@ -14,8 +14,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from sqlalchemy import bindparam, text
-from sqlmodel import Session
+from sqlalchemy import Connection, String, bindparam, text
 
 from app.core.db import UtcDateTime
 from app.core.errors import ConfigurationError, InputError, IntegrityError
@@ -25,6 +24,9 @@ from billing.tables import PlanUseRow
 PLANS_DIR = Path(__file__).parent / "plans"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*\.[0-9]{4}-(0[1-9]|1[0-2])")
+_USED = text("SELECT sha256, first_used_at FROM price_plan_use WHERE name = :name").columns(
+    sha256=String, first_used_at=UtcDateTime
+)
 _FIRST_USE = text(
     "INSERT INTO price_plan_use (name, sha256, first_used_at) VALUES (:name, :sha256, :first_used_at)"
     " ON CONFLICT DO NOTHING"
@@ -141,18 +143,18 @@ class PriceBook:
         return self._plans[name]
 
 
-def refuse_edited(session: Session, plan: Plan, now: datetime) -> None:
+def refuse_edited(connection: Connection, plan: Plan, now: datetime) -> None:
     """Records the plan at its first use, and refuses it once its file is no longer what it was then.
 
     Raises:
         IntegrityError: `plan_edited`.
     """
-    used = session.get(PlanUseRow, plan.name)
+    used = connection.execute(_USED, {"name": plan.name}).first()
     if used is None:
         values = {"name": plan.name, "sha256": plan.sha256, "first_used_at": now}
-        session.connection().execute(_FIRST_USE, values)
-        used = session.get_one(PlanUseRow, plan.name)
-    refuse_changed(used, plan)
+        connection.execute(_FIRST_USE, values)
+        used = connection.execute(_USED, {"name": plan.name}).one()
+    refuse_changed(PlanUseRow(name=plan.name, sha256=used.sha256, first_used_at=used.first_used_at), plan)
 
 
 def refuse_changed(used: PlanUseRow, plan: Plan) -> None:

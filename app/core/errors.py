@@ -17,7 +17,11 @@
 says what to do. Nothing secret and nothing that the caller may not see goes into either.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+BudgetScope = Literal["workspace", "team", "user"]
+"""Whose budget: everyone's together, a team's, or one person's."""
 
 
 class RungError(Exception):
@@ -63,7 +67,32 @@ class ConflictError(RungError):
 
 
 class BudgetExceededError(RungError):
+    """A price does not fit into what a budget still allows; nothing was held or charged.
+
+    Args:
+        scope: whose budget it is. Each has a code of its own.
+    """
+
     status, title, default_code = 402, "Budget used up", "budget_exceeded"
+    codes: ClassVar[Mapping[BudgetScope, str]] = {
+        "workspace": "budget_exceeded",
+        "team": "team_budget_exceeded",
+        "user": "user_budget_exceeded",
+    }
+    _whose: ClassVar[Mapping[BudgetScope, str]] = {
+        "workspace": "The company's budget of this month",
+        "team": "The team's budget of this month",
+        "user": "Your budget of this month",
+    }
+
+    def __init__(self, message: str, *, code: str | None = None, scope: BudgetScope = "workspace") -> None:
+        super().__init__(message, code=code or self.codes[scope])
+        self.scope: BudgetScope = scope
+
+    @property
+    def whose(self) -> str:
+        """The budget that is used up, as the first words of a sentence to the asker."""
+        return self._whose[self.scope]
 
 
 class ConfigurationError(RungError):

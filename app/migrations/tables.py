@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 TABLE_MODULES = (
     "app.core.tables",
+    "billing.budgets.tables",
     "billing.tables",
     "ingest.tables",
     "routing.adapters.tables",
