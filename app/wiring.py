@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from routing.catalogue import Catalogue
     from routing.catalogue.choice import PromptChooser
     from routing.history import History
+    from routing.policy.service import PolicyDesk
     from routing.reading.card import ReaderCard
     from routing.reading.reader import Reader
     from routing.runner import AskRunner
@@ -201,6 +202,20 @@ class House:
             ),
             meter=self.ledger,
             may_read_document=self.library.may_read,
+            policies=self.policies,
+        )
+
+    @cached_property
+    def policies(self) -> "PolicyDesk":
+        """What each workspace chose for quality and price, and what was worked out for it."""
+        from routing.policy.service import PolicyDesk
+
+        return PolicyDesk(
+            self.database,
+            ladder=lambda: self.answerer.ladder,
+            charges=self.ledger.charges,
+            currency=self.ledger.plan.currency,
+            shadow_share=self.settings.shadow_share,
         )
 
     @cached_property
@@ -308,6 +323,7 @@ class House:
             sources=self.sources,
             usage=self.ledger,
             adapters=self.adapters,
+            policies=self.policies,
             catalogue=self.catalogue,
             suggestions=self._suggestions(),
             health=self.health,

@@ -121,6 +121,13 @@ class Settings(BaseSettings):
         description="JSON list of other deployments, asked in turn when the first is busy, broken or silent.",
     )
 
+    shadow_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of questions that is checked against premium unseen, where no admin chose one.",
+    )
+
     price_plan: str = Field("standard.2026-11", description="Price plan in billing/plans.")
     budget_monthly: Decimal | None = Field(
         None,
