@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import adapters, ask, demo, keys, ledger, operate, people, serve, sources
+from app.cli import adapters, ask, demo, keys, ledger, operate, people, prices, prompts, serve, sources
 from app.cli.output import print_error
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(adapters.app, name="adapter")
+app.add_typer(prompts.app, name="prompt")
+app.add_typer(prices.app, name="price")
 
 
 def run() -> None:

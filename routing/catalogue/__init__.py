@@ -56,13 +56,14 @@ def build_catalogue(
 ) -> Catalogue:
     """The catalogue of an installation. `specs` are the ladder's; those of `tiers.toml` without."""
     from routing.catalogue.figures import FiguresDesk
+    from routing.catalogue.files import PromptFiles
     from routing.catalogue.prices import ModelPriceBook
     from routing.catalogue.prompts import PromptDesk
     from routing.catalogue.trials import Trials
     from routing.tier import load_specs
 
     ladder = tuple(specs or load_specs())
-    prompts = PromptDesk(database, ladder, clock=clock)
+    prompts = PromptDesk(database, PromptFiles(ladder), clock)
     trials = Trials(
         database=database,
         desk=prompts,

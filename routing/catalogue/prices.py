@@ -2,20 +2,22 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
 from sqlmodel import col, select
 
 from app.core.clock import Clock, new_id, utc_now
+from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import InputError
+from app.core.errors import ConfigurationError, InputError
 from app.core.identity import Caller
 from routing.catalogue.choice import require_admin, who
 from routing.catalogue.tables import ModelPriceRow
-from routing.llm.prices import ANY_MODEL, ModelPrices
+from routing.llm.prices import ANY_MODEL, ModelPrices, fallback_prices, find_prices, local_prices
 
 DEPLOYMENTS = ("local", "premium")
 
@@ -62,6 +64,19 @@ class PriceEntry:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PricedModel:
+    """What a model costs us now, and from when on it will cost something else. `problem` says why there is no
+    price; `since` is nothing where the price is not a dated entry's."""
+
+    deployment: str
+    model: str
+    currency: str
+    prices: ModelPrices | None
+    problem: str | None
+    upcoming: PriceEntry | None
+
+
 class ModelPriceBook:
     """The dated prices of an installation. Implements `routing.llm.prices.DatedPrices`.
 
@@ -87,13 +102,12 @@ class ModelPriceBook:
             return tuple(_entry(row) for row in session.exec(select(ModelPriceRow).order_by(*order)).all())
 
     def entry_in_force(self, deployment: str, model: str) -> PriceEntry | None:
-        """The newest entry whose time has come: one for this model before one for any of the deployment."""
+        """The newest entry whose time has come; a local model is entered as `*`."""
         now = self._clock()
-        for name in dict.fromkeys((model, ANY_MODEL)):
-            for entry in self._entries():
-                fits = (entry.deployment, entry.model, entry.currency) == (deployment, name, self._currency)
-                if fits and entry.since <= now:
-                    return entry
+        for entry in self._entries():
+            fits = (entry.deployment, entry.model, entry.currency) == (deployment, model, self._currency)
+            if fits and entry.since <= now:
+                return entry
         return None
 
     def in_force(self, deployment: str, model: str, currency: str) -> ModelPrices | None:
@@ -104,6 +118,35 @@ class ModelPriceBook:
             return None
         said = f"entered by {entry.by}" + (f": {entry.source}" if entry.source else "")
         return ModelPrices(entry.input_price, entry.output_price, entry.cached_price, said, entry.since)
+
+    def now(self, settings: Settings) -> tuple[PricedModel, ...]:
+        """The price of each model that the settings name: the local one's, the premium one's, its fallbacks'."""
+        found = []
+        if settings.local_url is not None:
+            found.append(
+                self._priced("local", ANY_MODEL, partial(local_prices, settings, self._currency, self))
+            )
+        if settings.premium_model is not None:
+            find = partial(find_prices, settings, self._currency, self)
+            found.append(self._priced("premium", settings.premium_model, find))
+        for other in settings.premium_fallbacks:
+            find = partial(fallback_prices, other, self._currency, self)
+            found.append(self._priced("premium", other.model, find))
+        return tuple(found)
+
+    def _priced(self, deployment: str, model: str, find: Callable[[], ModelPrices]) -> PricedModel:
+        now, prices, problem = self._clock(), None, None
+        try:
+            prices = find()
+        except ConfigurationError as error:
+            problem = error.message
+        later = [
+            entry
+            for entry in self._entries()
+            if (entry.deployment, entry.model, entry.currency) == (deployment, model, self._currency)
+            and entry.since > now
+        ]
+        return PricedModel(deployment, model, self._currency, prices, problem, later[-1] if later else None)
 
     def set(self, caller: Caller, new: NewPrice) -> PriceEntry:
         """Adds an entry; those there are stay as they are.
@@ -125,12 +168,11 @@ class ModelPriceBook:
         if new.deployment not in DEPLOYMENTS:
             raise InputError(f"Choose a deployment: {' or '.join(DEPLOYMENTS)}.", code="bad_deployment")
         if not model or len(model) > 200 or not model.isprintable():
+            raise InputError("Name the model as receipts do.", code="no_model")
+        if (new.deployment == "local") != (model == ANY_MODEL):
             raise InputError(
-                f"Name the model as receipts do, or {ANY_MODEL} for any of the deployment.", code="no_model"
-            )
-        if new.deployment == "local" and model != ANY_MODEL:
-            raise InputError(
-                f"The local deployment has one price for all it serves: name its model {ANY_MODEL}.",
+                f"The local deployment has one price for all it serves, entered as {ANY_MODEL}; a premium model "
+                "is entered by its name.",
                 code="no_model",
             )
         now = self._clock()

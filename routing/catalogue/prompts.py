@@ -9,20 +9,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal, cast
 
 from sqlmodel import col, select
 
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
-from app.core.errors import ConfigurationError, ConflictError, InputError, NotFoundError
+from app.core.errors import ConfigurationError, ConflictError, InputError
 from app.core.identity import Caller
 from routing.catalogue.choice import require_admin, who
+from routing.catalogue.files import PromptFiles
 from routing.catalogue.tables import PromptEntryRow
-from routing.catalogue.testsets import load_tests, problems_of
-from routing.llm.prompt import PROMPTS_DIR, load_prompt
-from routing.tier import TierSpec
+from routing.llm.prompt import load_prompt
 
 Action = Literal["serve", "share", "stop", "rollback"]
 
@@ -64,32 +62,13 @@ class Serving:
     before: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PromptCard:
-    """A prompt's file and its test set. `problems` say what is wrong with either; `tiers` are the rungs that
-    can use it."""
-
-    id: str
-    family: str
-    tiers: tuple[str, ...]
-    sha256: str
-    cases: int
-    problems: tuple[str, ...]
-
-
 class PromptDesk:
-    """Lists, checks, serves and rolls back prompts. Implements `choice.PromptChooser`."""
+    """Serves prompts and rolls them back. Implements `choice.PromptChooser`."""
 
-    def __init__(
-        self,
-        database: Database,
-        specs: Sequence[TierSpec],
-        folder: Path = PROMPTS_DIR,
-        clock: Clock = utc_now,
-    ) -> None:
+    def __init__(self, database: Database, files: PromptFiles, clock: Clock = utc_now) -> None:
         self._database = database
-        self._own = {spec.name: spec.chat.prompt for spec in specs if spec.chat is not None}
-        self._folder = folder
+        self.files = files
+        self._own = files.own
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, dict[str, Serving]]] = {}
@@ -107,22 +86,6 @@ class PromptDesk:
         return chosen
 
     # what people see
-
-    def cards(self) -> tuple[PromptCard, ...]:
-        """Every prompt that a rung can use, by name; in a family the newest version first."""
-        names = {path.stem for path in self._folder.glob("*.md")} | set(self._own.values())
-        used = [name for name in names if self._tiers_of(name)]
-        return tuple(self.card(name) for name in sorted(used, key=lambda n: (family(n), -version(n))))
-
-    def card(self, prompt_id: str) -> PromptCard:
-        """Raises NotFoundError `no_such_prompt`, for a prompt that no rung can use as well."""
-        path = self._folder / f"{prompt_id}.md"
-        tiers = self._tiers_of(prompt_id)
-        if not tiers or not path.is_file():
-            raise NotFoundError(f"There is no prompt {prompt_id!r} for any rung.", code="no_such_prompt")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        cases, problems = self._check(prompt_id)
-        return PromptCard(prompt_id, family(prompt_id), tiers, digest, cases, problems)
 
     def serving(self, workspace_id: str) -> tuple[Serving, ...]:
         """What speaks on each rung that asks a chat model, cheapest first."""
@@ -195,7 +158,7 @@ class PromptDesk:
             NotFoundError: `no_such_prompt`.
             InputError: `wrong_rung`, where it is not for the named one, or several could use it.
         """
-        tiers = self.card(prompt_id).tiers
+        tiers = self.files.card(prompt_id).tiers
         if tier is None and len(tiers) == 1:
             return tiers[0]
         if tier not in tiers:
@@ -204,20 +167,9 @@ class PromptDesk:
 
     def _sound(self, prompt_id: str, tier: str | None) -> str:
         rung = self.rung_of(prompt_id, tier)
-        if problems := self.card(prompt_id).problems:
+        if problems := self.files.card(prompt_id).problems:
             raise ConfigurationError(f"{prompt_id} cannot be used: {'; '.join(problems)}.", code="bad_prompt")
         return rung
-
-    def _check(self, prompt_id: str) -> tuple[int, tuple[str, ...]]:
-        try:
-            load_prompt(prompt_id)
-            tests = load_tests(prompt_id, self._folder)
-        except ConfigurationError as error:
-            return 0, (error.message.rstrip("."),)
-        return len(tests.cases), problems_of(tests)
-
-    def _tiers_of(self, prompt_id: str) -> tuple[str, ...]:
-        return tuple(tier for tier, own in self._own.items() if family(own) == family(prompt_id))
 
     def _of(self, workspace_id: str, tier: str) -> Serving:
         if tier not in self._own:
@@ -285,16 +237,6 @@ def in_share(query_id: str, prompt_id: str, percent: int) -> bool:
         return False
     drawn = hashlib.sha256(f"{prompt_id}\n{query_id}".encode()).digest()
     return int.from_bytes(drawn[:8]) % 100 < percent
-
-
-def family(prompt_id: str) -> str:
-    """`premium` of `premium.v2`: versions of one prompt have it in common."""
-    return prompt_id.rpartition(".v")[0] or prompt_id
-
-
-def version(prompt_id: str) -> int:
-    number = prompt_id.rpartition(".v")[2]
-    return int(number) if number.isdecimal() else 0
 
 
 def _entry(row: PromptEntryRow) -> PromptEntry:

@@ -19,10 +19,10 @@ from routing.adapters.learning.judging import compare, token_f1
 from routing.adapters.learning.past import Past, PastAnswer
 from routing.catalogue.choice import PromptChooser, ThisPrompt, require_admin, who
 from routing.catalogue.figures import percentile
+from routing.catalogue.files import Case, failures_of
 from routing.catalogue.prompts import PromptDesk
 from routing.catalogue.shelf import Side, Trial, TrialShelf
 from routing.catalogue.tables import PromptTrialAnswerRow, PromptTrialRow
-from routing.catalogue.testsets import Case, failures_of, load_tests
 from routing.citation import without_marks
 from routing.tier import Tier, TierAnswer, TierAttempt, TierRequest, TierSpec, Turn
 
@@ -78,12 +78,12 @@ class Trials:
         if not 1 <= limit <= MOST_PAST:
             raise InputError(f"A trial takes 1 to {MOST_PAST} past questions.", code="bad_limit")
         rung = self.desk.rung_of(prompt_id, tier)
-        if problems := self.desk.card(prompt_id).problems:
+        if problems := self.desk.files.card(prompt_id).problems:
             raise ConfigurationError(
                 f"{prompt_id} cannot be tried: {'; '.join(problems)}.", code="bad_prompt"
             )
         serving = next(s for s in self.desk.serving(caller.workspace_id) if s.tier == rung)
-        tests = load_tests(prompt_id).cases
+        tests = self.desk.files.tests(prompt_id).cases
         past, left_out = self._past(caller.workspace_id, limit) if on == "past" else ((), 0)
         running = _Running(self, caller, rung, tuple(dict.fromkeys((prompt_id, serving.prompt_id))))
         stopped = running.ask_all(tests, past, report)

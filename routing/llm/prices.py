@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from app.core.config import Settings
+from app.core.config import PremiumFallback, Settings
 from app.core.errors import ConfigurationError
 
 ANY_MODEL = "*"
@@ -69,15 +69,8 @@ class DatedPrices(Protocol):
     """The prices that people entered: `routing.catalogue.prices.ModelPriceBook`."""
 
     def in_force(self, deployment: str, model: str, currency: str) -> ModelPrices | None:
-        """The newest entry whose time has come, for this model or for any of the deployment."""
+        """The newest entry whose time has come, for this model or for whatever the deployment serves."""
         ...
-
-
-class NoDatedPrices:
-    """Nobody has entered any."""
-
-    def in_force(self, deployment: str, model: str, currency: str) -> ModelPrices | None:  # noqa: ARG002
-        return None
 
 
 class LivePrices:
@@ -125,6 +118,12 @@ def find_prices(settings: Settings, currency: str, dated: DatedPrices | None = N
             code="unpriced_model",
         )
     return listed
+
+
+def fallback_prices(other: PremiumFallback, currency: str, dated: DatedPrices | None = None) -> ModelPrices:
+    """The prices of another deployment of the premium model: the dated entry's, else those set beside it."""
+    entered = dated.in_force("premium", other.model, currency) if dated else None
+    return entered or ModelPrices(other.input_price, other.output_price, other.input_price, "settings")
 
 
 def local_prices(settings: Settings, currency: str = "", dated: DatedPrices | None = None) -> ModelPrices:

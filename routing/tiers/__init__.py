@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.core.config import Settings
@@ -99,7 +100,7 @@ def _deployments(chat: ChatSettings, around: _Around) -> "Deployments":
     """The model of the settings first, then its fallbacks. Raises ConfigurationError where there is none."""
     from routing.llm.chat import LiteLlmModel
     from routing.llm.deployments import Breaker, Deployment, Deployments, deployment_name
-    from routing.llm.prices import ModelPrices, find_prices
+    from routing.llm.prices import fallback_prices, find_prices
 
     settings, currency = around.settings, around.currency
     first = LiteLlmModel.of(settings, longest_answer_seconds=chat.longest_answer_seconds)
@@ -113,6 +114,6 @@ def _deployments(chat: ChatSettings, around: _Around) -> "Deployments":
             timeout_seconds=settings.premium_timeout_seconds,
             longest_answer_seconds=chat.longest_answer_seconds,
         )
-        fixed = ModelPrices(other.input_price, other.output_price, other.input_price, "settings")
-        found.append(Deployment(model, fixed, Breaker(deployment_name(other.model, other.base_url))))
+        priced = LivePrices(partial(fallback_prices, other, currency, around.prices))
+        found.append(Deployment(model, priced, Breaker(deployment_name(other.model, other.base_url))))
     return Deployments(found)

@@ -1,11 +1,12 @@
-"""Test sets: what a prompt is held to. A JSON line a case, in the file beside the prompt's own.
+"""Prompt files, and beside each its test set: what the prompt is held to, a JSON line a case.
 
 A case has a question, the passages the model is given, and what must and must not be in the answer, or that
 the passages do not answer. Cases are written for this, about no real company.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from app.core.errors import ConfigurationError
+from app.core.errors import ConfigurationError, NotFoundError
 from app.core.identity import Caller
 from retrieval.passage import Passage
-from routing.llm.prompt import PROMPTS_DIR
-from routing.tier import TierAnswer, TierRequest
+from routing.llm.prompt import PROMPTS_DIR, load_prompt
+from routing.tier import TierAnswer, TierRequest, TierSpec
 
 LEAST_CASES = 8
 
@@ -157,3 +158,65 @@ def _failures(case: Case, said: TierAnswer) -> Iterator[str]:
 def _any_in(spellings: tuple[str, ...], text: str) -> bool:
     plain = " ".join(text.casefold().split())
     return any(" ".join(spelling.casefold().split()) in plain for spelling in spellings)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCard:
+    """A prompt's file and its test set. `problems` say what is wrong with either; `tiers` are the rungs that
+    can use it."""
+
+    id: str
+    family: str
+    tiers: tuple[str, ...]
+    sha256: str
+    cases: int
+    problems: tuple[str, ...]
+
+
+class PromptFiles:
+    """The prompts that the rungs of a ladder can use: those of the family of each rung's own."""
+
+    def __init__(self, specs: Sequence[TierSpec], folder: Path = PROMPTS_DIR) -> None:
+        self.own: Mapping[str, str] = {spec.name: spec.chat.prompt for spec in specs if spec.chat is not None}
+        self._folder = folder
+
+    def cards(self) -> tuple[PromptCard, ...]:
+        """Every prompt that a rung can use, by family; in a family the newest version first."""
+        names = {path.stem for path in self._folder.glob("*.md")} | set(self.own.values())
+        used = [name for name in names if self._tiers_of(name)]
+        return tuple(self.card(name) for name in sorted(used, key=lambda n: (family(n), -version(n))))
+
+    def card(self, prompt_id: str) -> PromptCard:
+        """Raises NotFoundError `no_such_prompt`, for a prompt that no rung can use as well."""
+        path = self._folder / f"{prompt_id}.md"
+        tiers = self._tiers_of(prompt_id)
+        if not tiers or not path.is_file():
+            raise NotFoundError(f"There is no prompt {prompt_id!r} for any rung.", code="no_such_prompt")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        cases, problems = self._check(prompt_id)
+        return PromptCard(prompt_id, family(prompt_id), tiers, digest, cases, problems)
+
+    def tests(self, prompt_id: str) -> TestSet:
+        """Raises as `load_tests`."""
+        return load_tests(prompt_id, self._folder)
+
+    def _check(self, prompt_id: str) -> tuple[int, tuple[str, ...]]:
+        try:
+            load_prompt(prompt_id)
+            tests = self.tests(prompt_id)
+        except ConfigurationError as error:
+            return 0, (error.message.rstrip("."),)
+        return len(tests.cases), problems_of(tests)
+
+    def _tiers_of(self, prompt_id: str) -> tuple[str, ...]:
+        return tuple(tier for tier, own in self.own.items() if family(own) == family(prompt_id))
+
+
+def family(prompt_id: str) -> str:
+    """`premium` of `premium.v2`: versions of one prompt have it in common."""
+    return prompt_id.rpartition(".v")[0] or prompt_id
+
+
+def version(prompt_id: str) -> int:
+    number = prompt_id.rpartition(".v")[2]
+    return int(number) if number.isdecimal() else 0
