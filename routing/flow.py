@@ -52,7 +52,7 @@ _CLOSEST = 3
 
 CLOSEST = "{why} These passages come closest."
 
-OVER_BUDGET = "The budget leaves no room for a better rung, so only cheaper ones were used."
+OVER_BUDGET = "{whose} leaves no room for a better rung, so only cheaper ones were used."
 
 
 class Flow:
@@ -63,6 +63,7 @@ class Flow:
         self._asking = asking
         self._outcome = Outcome(search_text=asking.standalone)
         self._reservation: Reservation | None = None
+        self._over_budget: str | None = None
         self._earlier: EarlierAnswer | None = None
 
     def updates(self) -> Iterator[Update]:
@@ -118,9 +119,8 @@ class Flow:
             try:
                 self._hold(usable[:count])
             except BudgetExceededError as error:
-                _log.info(
-                    "a rung is over budget", query_id=self._id, tier=usable[count - 1].name, why=error.code
-                )
+                _log.info("over_budget", query_id=self._id, tier=usable[count - 1].name, why=error.code)
+                self._over_budget = OVER_BUDGET.format(whose=error.whose)
                 continue
             return self._room(usable, count)
         self._hold(usable[:1])
@@ -131,10 +131,10 @@ class Flow:
         self._reservation = self._parts.meter.reserve(self._asking.caller, self._id, at_most)
 
     def _room(self, usable: tuple[Tier, ...], count: int) -> Room:
-        over_budget = count < len(usable)
-        if over_budget:
-            self._outcome.notes.append(OVER_BUDGET)
+        if self._over_budget is not None:
+            self._outcome.notes.append(self._over_budget)
         rest = [(tier, why) for tier in self._parts.ladder.available() if (why := resting(tier)) is not None]
+        over_budget = self._over_budget is not None
         return Room(usable[:count], over_budget, tuple(why for tier, why in rest if tier not in usable))
 
     def _search(self) -> PassagesUpdate:
@@ -158,8 +158,8 @@ class Flow:
             tier = self._policy.start(second, passages, room, self._parts.ladder, self._price_of).tier
         else:
             reasons = (f"{tier.label} was asked for", *reasons)
-        if room.over_budget:
-            reasons = (*reasons, OVER_BUDGET)
+        if self._over_budget is not None:
+            reasons = (*reasons, self._over_budget)
         if asking.request.tier == AUTO:
             reasons = (*reasons, *room.left_out)
         route = RouteUpdate(self._id, tier.name, second.probability, reasons)

@@ -132,7 +132,7 @@ def answer_out(updates: Sequence[Update]) -> AskOut:
 def error_of(problem: ProblemUpdate) -> RungError:
     """The error whose status suits the problem's code."""
     kinds: dict[str, type[RungError]] = {
-        "budget_exceeded": BudgetExceededError,
+        **dict.fromkeys(BudgetExceededError.codes.values(), BudgetExceededError),
         "internal_error": RungError,
         "integrity": IntegrityError,
         "not_found": NotFoundError,

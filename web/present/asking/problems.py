@@ -1,10 +1,9 @@
 """What a person can do about a problem: where its message leads."""
 
+from app.core.errors import BudgetExceededError
 from web.present.views import ProblemView
 
-_ACTIONS = {
-    "budget_exceeded": ("/usage", "See what was spent"),
-}
+_ACTIONS = dict.fromkeys(BudgetExceededError.codes.values(), ("/usage", "See what was spent"))
 
 
 def problem_view(code: str, message: str, query_id: str) -> ProblemView:
