@@ -7,7 +7,6 @@ answer is kept in a file as soon as it is there, so that a run that was stopped 
 reads nothing again.
 """
 
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from retrieval.embedder import Embedder
     from routing.tiers.reader import ReaderTier
 
-TRAIN_UNSEEN, TRAIN_SEEN, DEV = 450, 300, 250
+TRAIN_UNSEEN, TRAIN_SEEN, DEV = 300, 150, 150
 """Most questions of a set: of its training part those the reading adapter was not trained on and those it
 was, and of its other part. Drawn with a fixed seed."""
 
@@ -80,11 +79,14 @@ class Label:
 _FORM = TypeAdapter(Label)
 
 
-def load_labels(data: Path, cache: Path, sets: Sequence[str] = LABEL_SETS) -> list[Label]:
+def load_labels(
+    data: Path, cache: Path, sets: Sequence[str] = LABEL_SETS, parts: Sequence[str] = ("train", "dev")
+) -> list[Label]:
     """Every label of the sets that the folder holds, reading what the cache does not hold yet.
 
     Args:
         cache: a folder; it gets a file for each set.
+        parts: `train`, to train on, and `dev`, to measure on.
     """
     cache.mkdir(parents=True, exist_ok=True)
     rung: ReaderTier | None = None
@@ -94,15 +96,14 @@ def load_labels(data: Path, cache: Path, sets: Sequence[str] = LABEL_SETS) -> li
             continue
         rung = rung or _rung()
         file = cache / f"{name}.jsonl"
-        asked = _draw(data, name)
-        kept = {
-            label.id: label for label in _kept(file) if label.reader == rung.at_most().model
-        }  # an adapter's answers are its own
+        asked = [(row, seen) for row, seen in _draw(data, name) if _part(row) in parts]
+        # Another adapter's answers tell nothing of this one's.
+        kept = {label.id: label for label in _kept(file) if label.reader == rung.at_most().model}
         missing = [row for row, _ in asked if row.id not in kept]
         if missing:
             with file.open("a", encoding="utf-8") as out:
                 for label in _read(data, name, missing, rung):
-                    out.write(_FORM.dump_json(label).decode() + os.linesep)
+                    out.write(_FORM.dump_json(label).decode() + "\n")
                     out.flush()
                     kept[label.id] = label
         found.extend(kept[row.id] for row, _ in asked)
@@ -128,9 +129,15 @@ def _rung() -> "ReaderTier":
 
 
 def _kept(file: Path) -> Iterator[Label]:
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            yield _FORM.validate_json(line)
+    """What the file holds; a last line that was broken off is cut away."""
+    if not file.is_file():
+        return
+    kept = file.read_bytes()
+    whole = kept[: kept.rfind(b"\n") + 1]
+    if len(whole) < len(kept):
+        file.write_bytes(whole)
+    for line in whole.splitlines():
+        yield _FORM.validate_json(line)
 
 
 def _draw(data: Path, name: str) -> list[tuple[Row, bool]]:
@@ -146,6 +153,10 @@ def _draw(data: Path, name: str) -> list[tuple[Row, bool]]:
         *((row, False) for row in _some(load_rows(data, name, training=False), DEV)),
     ]
     return [(row, shown) for row, shown in drawn if all(key in pages for key in row.gold)]
+
+
+def _part(row: Row) -> str:
+    return "train" if row.split == "train" else "dev"
 
 
 def _some(rows: Sequence[Row], count: int) -> list[Row]:
@@ -182,7 +193,7 @@ def _read(data: Path, name: str, rows: Sequence[Row], rung: "ReaderTier") -> Ite
 def _label(name: str, row: Row, seen: bool, passages: tuple[Passage, ...], answer: TierAnswer) -> Label:
     return Label(
         set=name,
-        part="train" if row.split == "train" else "dev",
+        part=_part(row),
         seen=seen,
         id=row.id,
         question=row.question,
