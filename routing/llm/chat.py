@@ -96,7 +96,9 @@ class LiteLlmModel:
         yield end
 
     def _open(self, call: ChatCall) -> Any:
-        offered = {"tools": [_tool(tool) for tool in call.tools]} if call.tools else {}
+        # The tools are ours: without the second word LiteLLM looks for MCP servers, with another package.
+        tools = [_tool(tool) for tool in call.tools]
+        offered: dict[str, Any] = {"tools": tools, "_skip_mcp_handler": True} if tools else {}
         return _litellm().completion(
             model=call.model or self.name,
             messages=[_message(message) for message in call.messages],

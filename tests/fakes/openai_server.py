@@ -84,14 +84,14 @@ class Request:
     body: dict[str, Any]
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self.body["messages"]
+    def messages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.body["messages"]
         return found
 
     @property
     def prompt(self) -> str:
         """Every message's text, joined."""
-        return "\n".join(message["content"] or "" for message in self.messages)
+        return "\n".join(message.get("content") or "" for message in self.messages)
 
 
 @dataclass
@@ -287,7 +287,7 @@ def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str,
 
 
 def _usage(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
-    prompt = sum(len((message["content"] or "").split()) for message in body["messages"])
+    prompt = sum(len((message.get("content") or "").split()) for message in body["messages"])
     read = prompt if reply.input_tokens is None else reply.input_tokens
     written = len(reply.pieces) if reply.output_tokens is None else reply.output_tokens
     return {
