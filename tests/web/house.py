@@ -44,6 +44,7 @@ from routing.tier import (
 )
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
+from tests.fakes.policy import ScriptedDesk
 from tests.web.adapters import ScriptedAdapters
 from web.deps import HealthCheck, Services
 
@@ -155,6 +156,7 @@ class House:
     premium: ScriptedTier
     health: list[HealthCheck]
     adapters: ScriptedAdapters
+    policies: ScriptedDesk
 
     def caller(self, email: str) -> Caller:
         return self.services.directory.caller(email)
@@ -189,7 +191,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
     )
     history = History(database, may_read_document=may_read, receipt_of=ledger.receipt)
     health = [HealthCheck("database", True), HealthCheck("index", True)]
-    adapters = ScriptedAdapters()
+    adapters, policies = ScriptedAdapters(), ScriptedDesk()
     rungs = {tier.name: tier for tier in (reader, local, premium)}
 
     def tier_with(spec: TierSpec, prompts: PromptChooser) -> ScriptedTier:
@@ -213,11 +215,12 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         sources=Sources(database, index),
         usage=ledger,
         adapters=adapters,
+        policies=policies,
         catalogue=build_catalogue(database, around),
         suggestions=("How many weeks of parental leave are there in Spain?",),
         health=lambda: tuple(health),
     )
-    return House(services, database, reader, local, premium, health, adapters)
+    return House(services, database, reader, local, premium, health, adapters, policies)
 
 
 def _may_read(library: Library) -> MayRead:

@@ -3,7 +3,15 @@
 A test reads every template and fails on a variable that its dataclass does not have.
 """
 
-from web.contexts.admin import AdapterPage, ConfirmPage, ModelsPage, SourcePage, SourcesPage
+from web.contexts.admin import (
+    AdapterPage,
+    ConfirmPage,
+    ModelsPage,
+    PolicyPage,
+    QualityPage,
+    SourcePage,
+    SourcesPage,
+)
 from web.contexts.base import Context, PageContext
 from web.contexts.events import (
     AnswerEvent,
@@ -46,7 +54,9 @@ __all__ = [
     "Notice",
     "PageContext",
     "PassagesEvent",
+    "PolicyPage",
     "ProblemEvent",
+    "QualityPage",
     "ReceiptEvent",
     "RestartEvent",
     "RouteEvent",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from web.contexts.base import PageContext
+from web.present.admin.quality_views import CurveView, PolicyFormView, PolicyStateView, QualityView
 from web.present.admin.views import (
     AdapterView,
     AssignFormView,
@@ -60,6 +61,22 @@ class AdapterPage(PageContext):
     adapter: AdapterView
     events: tuple[EventView, ...]
     commands: tuple[tuple[str, str], ...]
+    news: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QualityPage(PageContext):
+    template: ClassVar[str] = "admin/quality.html"
+    quality: QualityView
+    day_links: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage(PageContext):
+    template: ClassVar[str] = "admin/quality_policy.html"
+    policy: PolicyStateView
+    form: PolicyFormView
+    curve: CurveView | None
     news: str | None
 
 
