@@ -15,7 +15,7 @@ import structlog
 from app.core.config import Settings, get_settings
 from app.core.db import Database
 from app.core.directory import Directory
-from app.core.errors import NotFoundError, RungError
+from app.core.errors import ConfigurationError, NotFoundError, RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID, EVERYONE, PUBLIC, Caller
 from app.core.sign_in import SignIns
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from routing.catalogue import Catalogue
     from routing.catalogue.choice import PromptChooser
     from routing.history import History
+    from routing.policy.evidence.sample import Judge
+    from routing.policy.evidence.shadow import ShadowSampler
     from routing.policy.service import PolicyDesk
     from routing.reading.card import ReaderCard
     from routing.reading.reader import Reader
@@ -203,7 +205,33 @@ class House:
             meter=self.ledger,
             may_read_document=self.library.may_read,
             policies=self.policies,
+            sampler=self.sampler,
         )
+
+    @cached_property
+    def sampler(self) -> "ShadowSampler":
+        """What checks some of the questions in the background."""
+        from routing.policy.evidence.shadow import ShadowSampler
+
+        sampler = ShadowSampler(
+            self.database, ladder=lambda: self.answerer.ladder, meter=self.ledger, judge=self._judge
+        )
+        self._closing.callback(sampler.close)
+        return sampler
+
+    def _judge(self) -> "Judge | None":
+        """Compares answers with the premium model; nothing where none is set up."""
+        from routing.llm.chat import LiteLlmModel
+        from routing.llm.judge import ModelJudge
+        from routing.llm.prices import find_prices
+
+        try:
+            model = LiteLlmModel.of(self.settings)
+            prices = find_prices(self.settings, self.ledger.plan.currency, self.catalogue.prices)
+        except ConfigurationError as error:
+            structlog.get_logger().info("no judge of shadow samples", why=error.code)
+            return None
+        return ModelJudge(self.answerer.ladder.top.name, model, prices)
 
     @cached_property
     def policies(self) -> "PolicyDesk":

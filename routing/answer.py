@@ -23,6 +23,7 @@ from routing.history.feedback import ReasonCode, reason_to_store
 from routing.history.records import Records
 from routing.parts import Finder, Parts
 from routing.policy import OnePolicy, Policies, Room
+from routing.policy.evidence.sample import NoSamples, Sampler
 from routing.question import Asking, AskRequest, standalone_question
 from routing.tier import AUTO, Ladder, Tier, Turn
 from routing.updates import RouteUpdate, Update
@@ -56,10 +57,19 @@ class Answerer:
         meter: Meter,
         may_read_document: MayRead,
         policies: Policies | None = None,
+        sampler: Sampler | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._records = Records(database, clock)
-        self._parts = Parts(database, searcher, ladder, meter, self._records, policies or OnePolicy())
+        self._parts = Parts(
+            database,
+            searcher,
+            ladder,
+            meter,
+            self._records,
+            policies or OnePolicy(),
+            sampler or NoSamples(),
+        )
         self._may_read = may_read_document
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from app.core.identity import Caller
+from app.core.usage import Work
 from retrieval.passage import Passage
 from routing.question import Asking
 from routing.tier import EarlierAnswer, Ladder, RungKind, SearchAgain, Turn
@@ -32,6 +33,32 @@ class Sample:
     answer: str
     probability: float
     better: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a first answer says what a second one says; nothing, and why, where that stayed open."""
+
+    same: bool | None
+    work: Work
+    reason: str = ""
+
+
+class Judge(Protocol):
+    """Compares two answers where numbers, names and words do not decide."""
+
+    @property
+    def id(self) -> str:
+        """What a label says it was judged by."""
+        ...
+
+    def at_most(self) -> Work:
+        """The most that one comparison may be."""
+        ...
+
+    def compare(self, question: str, first: str, second: str) -> Verdict:
+        """Whether the first answer says what the second says."""
+        ...
 
 
 class Sampler(Protocol):
