@@ -26,7 +26,8 @@ _SUPERLATIVE = re.compile(
 )
 _CHANGE = re.compile(
     r"\b(?:chang(?:e|es|ed|ing)|used to|previous(?:ly)?|former(?:ly)?|still|no longer|any ?more"
-    r"|current(?:ly)?|recent(?:ly)?|latest|newest|since|before|after|until|history|evol(?:ve|ved|ution)|now|today|as of"
+    r"|current(?:ly)?|recent(?:ly)?|latest|newest|since|before|after|until|history|now|today|as of"
+    r"|evol(?:ve|ved|ution)"
     r"|this (?:year|month|week|quarter)|last (?:year|month|week|quarter|time)|next)\b",
     re.I,
 )
