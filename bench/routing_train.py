@@ -1,4 +1,4 @@
-"""Trains the difficulty's models for chat rungs on recorded answers, and writes them where the product reads."""
+"""Trains the difficulty's models for chat rungs on recorded answers, and writes them for the product."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
