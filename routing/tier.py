@@ -199,7 +199,7 @@ class Signals:
     what it names and numbers. kind: whether it holds the kind of thing asked for. agreement: passages that
     say the same. mean_logprob, least_logprob: of the answer's tokens, natural logarithms, by the model that
     wrote it. supported: share of its citations that the passages support. closed_book: how far the answer
-    agrees with what the same model says without any passage, from 0 to 1.
+    agrees with what the same model says without any passage, from 0 to 1; closed_book_text: what it said.
     """
 
     score: float | None = None
@@ -212,6 +212,7 @@ class Signals:
     kind: float | None = None
     agreement: int | None = None
     closed_book: float | None = None
+    closed_book_text: str | None = None
 
 
 StepKind = Literal["search", "answer"]
