@@ -120,7 +120,7 @@ class ModelPriceBook:
         return ModelPrices(entry.input_price, entry.output_price, entry.cached_price, said, entry.since)
 
     def now(self, settings: Settings) -> tuple[PricedModel, ...]:
-        """The price of each model that the settings name: the local one's, the premium one's, its fallbacks'."""
+        """The price of each model that the settings name: the local, the premium and its fallbacks."""
         found = []
         if settings.local_url is not None:
             found.append(
@@ -171,8 +171,8 @@ class ModelPriceBook:
             raise InputError("Name the model as receipts do.", code="no_model")
         if (new.deployment == "local") != (model == ANY_MODEL):
             raise InputError(
-                f"The local deployment has one price for all it serves, entered as {ANY_MODEL}; a premium model "
-                "is entered by its name.",
+                f"The local deployment has one price for all it serves, entered as {ANY_MODEL}; a premium "
+                "model is entered by its name.",
                 code="no_model",
             )
         now = self._clock()
