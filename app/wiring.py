@@ -22,6 +22,7 @@ from app.core.sign_in import SignIns
 _LONGEST_ANSWER = timedelta(hours=1)
 
 if TYPE_CHECKING:
+    from billing.budgets.book import Budgets
     from billing.ledger import Ledger
     from ingest.library import Library
     from ingest.sources import Sources
@@ -158,16 +159,30 @@ class House:
     @cached_property
     def ledger(self) -> "Ledger":
         from billing.ledger import Ledger
-        from billing.money import from_decimal
         from billing.price_book import PriceBook
 
-        cap = self.settings.budget_monthly
         return Ledger(
-            self.database,
-            PriceBook.load(),
-            self.settings.price_plan,
-            budget_cap_nano=None if cap is None else from_decimal(cap),
+            self.database, PriceBook.load(), self.settings.price_plan, budget_cap_nano=self._setting_nano
         )
+
+    @cached_property
+    def budgets(self) -> "Budgets":
+        """What admins let the company, its teams and its people spend in a month."""
+        from billing.budgets.book import Budgets
+
+        return Budgets(
+            self.database,
+            self.directory,
+            currency=self.ledger.plan.currency,
+            setting_nano=self._setting_nano,
+        )
+
+    @property
+    def _setting_nano(self) -> int | None:
+        from billing.money import from_decimal
+
+        cap = self.settings.budget_monthly
+        return None if cap is None else from_decimal(cap)
 
     def warm_up(self) -> None:
         """Loads the models in process, so that the first question does not wait for them.
@@ -350,6 +365,7 @@ class House:
             library=self.library,
             sources=self.sources,
             usage=self.ledger,
+            budgets=self.budgets,
             adapters=self.adapters,
             policies=self.policies,
             catalogue=self.catalogue,

@@ -16,6 +16,7 @@ from web.serving.stream import Streams
 if TYPE_CHECKING:
     from app.core.directory import Directory
     from app.core.sign_in import SignIns
+    from billing.budgets.book import Budgets
     from billing.ledger import Ledger
     from ingest.library import Library
     from ingest.sources import Sources
@@ -83,6 +84,7 @@ class Services:
     library: "Library"
     sources: "Sources"
     usage: "Ledger"
+    budgets: "Budgets"
     adapters: "Adapters"
     policies: "PolicyDesk"
     catalogue: "Catalogue"

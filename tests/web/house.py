@@ -16,6 +16,7 @@ from app.core.errors import NotFoundError, ProviderError
 from app.core.identity import AccessList, Caller, parse_access
 from app.core.sign_in import SignIns
 from app.core.usage import Outcome, Work
+from billing.budgets.book import Budgets
 from billing.ledger import Ledger
 from billing.price_book import PriceBook
 from ingest.library import Library
@@ -214,6 +215,7 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         library=library,
         sources=Sources(database, index),
         usage=ledger,
+        budgets=Budgets(database, directory, currency=ledger.plan.currency, setting_nano=budget_nano),
         adapters=adapters,
         policies=policies,
         catalogue=build_catalogue(database, around),
