@@ -24,8 +24,9 @@ from routing.history.records import Records
 from routing.parts import Finder, Parts
 from routing.policy import OnePolicy, Policies, Room
 from routing.policy.evidence.sample import NoSamples, Sampler
+from routing.policy.explain import RoutePlan, explain
 from routing.question import Asking, AskRequest, standalone_question
-from routing.tier import AUTO, Ladder, Tier, Turn
+from routing.tier import AUTO, Ladder, Tier, TierRequest, Turn
 from routing.updates import RouteUpdate, Update
 
 LONGEST_REASON = 2_000
@@ -43,6 +44,7 @@ class RoutePreview:
     passages: tuple[Passage, ...]
     route: RouteUpdate
     stages: tuple[Difficulty, ...]
+    plan: RoutePlan
 
 
 class Answerer:
@@ -144,13 +146,18 @@ class Answerer:
         """
         text = validate_question(question)
         passages = self._parts.searcher.search(caller, text, filters=filters).passages
-        room = Room(self.ladder.ready())
+        room, request = Room(self.ladder.ready()), TierRequest(text, text, passages, caller)
         kind = room.usable[0].kind
         first, second = stage1(text, kind), stage2(text, text, passages, kind)
-        policy = self._parts.policies.of(caller.workspace_id)
-        decision = policy.start(second, passages, room, self.ladder)
+        policy = self._parts.policies.of(caller.workspace_id).looking()
+
+        def price_of(tier: Tier) -> int:
+            return self._parts.meter.price_of(tier.expected(request))
+
+        decision = policy.start(second, passages, room, self.ladder, price_of)
         route = RouteUpdate("", decision.tier.name, second.probability, second.reasons)
-        return RoutePreview(text, passages, route, (first, second))
+        plan = explain(policy, self.ladder, room.usable, price_of)
+        return RoutePreview(text, passages, route, (first, second), plan)
 
     def feedback(
         self,

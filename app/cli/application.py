@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from app.cli import adapters, ask, demo, keys, ledger, operate, people, prices, prompts, serve, sources
+from app.cli import (
+    adapters,
+    ask,
+    calibrate,
+    demo,
+    keys,
+    ledger,
+    operate,
+    people,
+    prices,
+    prompts,
+    serve,
+    sources,
+)
 from app.cli.output import print_error
 
 app = typer.Typer(
@@ -14,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Company search that answers each question on the cheapest model that answers it well.",
 )
-for module in (demo, serve, ask, operate):
+for module in (demo, serve, ask, calibrate, operate):
     module.register(app)
 app.add_typer(sources.app, name="source")
 app.add_typer(people.app, name="user")

@@ -97,9 +97,15 @@ def route(
     found = _run(question, as_email, file, json, one)
     if found is None:
         return
+    from billing.money import to_decimal
+
     console.print(f"[bold]{found.tier}[/bold], difficulty {found.difficulty:.2f}")
     for reason in found.reasons:
         console.print(f"  {reason}", markup=False)
+    console.print(found.objective, markup=False)
+    for rung in found.rungs:
+        price = to_decimal(rung.price_nano).normalize()
+        console.print(f"  {rung.label}, about {price:f}: {rung.says}", markup=False)
 
 
 def _run(

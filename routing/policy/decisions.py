@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
-from routing.tier import Ladder, RungKind, Tier, TierAnswer
+from routing.tier import Ladder, RungKind, Tier, TierAnswer, TierLimits
 
 Action = Literal["answer", "escalate", "abstain"]
 
@@ -80,6 +80,10 @@ class Gate(Protocol):
         """Whether one more may go to the top rung; counts it when it may."""
         ...
 
+    def looking(self) -> "Gate":
+        """One that tells the same and counts nothing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -99,7 +103,8 @@ class Policy:
 
     value_nano: what one avoided wrong answer is worth; a rung is then climbed only where the probability
     times this is more than its extra price. gate: keeps the share of the top rung. shadow_share: of the
-    questions, how many are checked in the background. `objective` says in words what is asked of it.
+    questions, how many are checked in the background. limits: what one question may use on a rung, where that
+    is less than the rung's own settings. `objective` says in words what is asked of it.
     """
 
     skip_above: float = SKIP_ABOVE
@@ -109,11 +114,16 @@ class Policy:
     value_nano: int | None = None
     gate: Gate | None = None
     shadow_share: float = 0.0
+    limits: TierLimits = field(default_factory=TierLimits)
     objective: str = ""
 
     def thresholds(self, kind: RungKind) -> Thresholds:
         """What holds for this kind of rung."""
         return self.by_kind.get(kind) or Thresholds(self.climb_above, self.skip_above)
+
+    def looking(self) -> "Policy":
+        """The same, for a decision that is only explained."""
+        return self if self.gate is None else replace(self, gate=self.gate.looking())
 
     def start(
         self,

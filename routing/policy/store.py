@@ -118,6 +118,10 @@ class ShareGate:
         """Whether one more question may go to the top rung after so many."""
         return top + 1 <= self._share * asked + _ROUNDING
 
+    def looking(self) -> "LookingGate":
+        """See `Gate.looking`."""
+        return LookingGate(self)
+
     def used(self) -> tuple[int, int]:
         """Questions in the window, and those of them that went to the top rung."""
         with self._database.read() as session:
@@ -162,3 +166,7 @@ class LookingGate:
         """Whether one more question would be admitted."""
         asked, top = self.gate.used()
         return self.gate.fits(asked + 1, top)
+
+    def looking(self) -> "LookingGate":
+        """Itself: it counts nothing already."""
+        return self

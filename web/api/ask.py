@@ -58,14 +58,32 @@ class RouteIn(BaseModel):
     filters: Filters = Filters()
 
 
+class RungPlanOut(BaseModel):
+    """What the policy would do at this rung. Thresholds are difficulties; nothing where none applies."""
+
+    tier: str
+    label: str
+    kind: str
+    price_nano: int
+    climb_above: float | None
+    skip_above: float | None
+    unavailable: str | None
+    says: str
+
+
 class RoutePreviewOut(BaseModel):
-    """How the question would be answered. Nothing was asked, stored or charged."""
+    """How the question would be answered. Nothing was asked, stored or charged.
+
+    `objective` is what the workspace asks of the ladder; `rungs` what that comes to for this question.
+    """
 
     difficulty: float
     tier: str
     reasons: list[str]
     stages: dict[str, float]
     passages: list[PassageOut]
+    objective: str
+    rungs: list[RungPlanOut]
 
 
 @api.post("/ask", response_model=AskOut, responses=_STREAM)
@@ -91,6 +109,20 @@ def route_out(found: RoutePreview) -> RoutePreviewOut:
         reasons=list(found.route.reasons),
         stages={stage.stage: stage.probability for stage in found.stages},
         passages=[passage_out(passage) for passage in found.passages],
+        objective=found.plan.objective,
+        rungs=[
+            RungPlanOut(
+                tier=rung.tier,
+                label=rung.label,
+                kind=rung.kind,
+                price_nano=rung.price_nano,
+                climb_above=rung.climb_above,
+                skip_above=rung.skip_above,
+                unavailable=rung.unavailable,
+                says=rung.says,
+            )
+            for rung in found.plan.rungs
+        ],
     )
 
 
