@@ -32,6 +32,8 @@ from routing.updates import RouteUpdate, Update
 LONGEST_REASON = 2_000
 """Most characters of a reason given with feedback."""
 
+ASKED_FOR_BETTER = "the asker wanted a better answer"
+
 _INTERRUPTED_AFTER_SECONDS = 900.0
 _NO_FILTERS = SearchFilters()
 
@@ -127,7 +129,8 @@ class Answerer:
         self._check_tier(better.name)
         request = AskRequest(row.question, row.conversation_id, better.name, stored.filters(row))
         turns = self._turns(caller, row.conversation_id, before=row.id)
-        return self._begin(caller, request, turns, escalated_from=row.id)
+        asking = self._begin(caller, request, turns, escalated_from=row.id)
+        return replace(asking, earlier=self._earlier(caller, row))
 
     def better_tier(self, name: str) -> Tier | None:
         """The rung above, available or not: it says itself why not.
@@ -205,6 +208,13 @@ class Answerer:
         standalone = standalone_question(request.question, turns)
         conversation_id = self._records.begin(caller, query_id, request, escalated_from=escalated_from)
         return Asking(query_id, conversation_id, caller, request, standalone, turns)
+
+    def _earlier(self, caller: Caller, row: QueryRow) -> EarlierAnswer | None:
+        """What was answered before; nothing where it cites what the caller may no longer read."""
+        cited = self._records.cited_documents([row.id])[row.id]
+        if row.state != "finished" or not all(self._may_read(caller, document) for document in cited):
+            return None
+        return EarlierAnswer(row.tier, row.answer_text, row.abstained, ASKED_FOR_BETTER)
 
     def _turns(self, caller: Caller, conversation_id: str, *, before: str | None = None) -> tuple[Turn, ...]:
         """Earlier turns; an answer from documents that the caller may no longer read is left out."""

@@ -64,7 +64,7 @@ class Flow:
         self._outcome = Outcome(search_text=asking.standalone)
         self._reservation: Reservation | None = None
         self._over_budget: str | None = None
-        self._earlier: EarlierAnswer | None = None
+        self._earlier = asking.earlier
 
     def updates(self) -> Iterator[Update]:
         """Ends with a receipt, or with a problem, after which nothing is held or charged."""
@@ -262,6 +262,7 @@ class Flow:
             self._outcome.passages,
             caller=asking.caller,
             history=asking.history,
+            limits=self._policy.limits,
             search_again=self._search_again,
             earlier=self._earlier,
             query_id=self._id,

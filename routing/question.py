@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from app.core.identity import Caller
 from retrieval.passage import SearchFilters
 from routing.text.words import content_words, words
-from routing.tier import AUTO, Turn
+from routing.tier import AUTO, EarlierAnswer, Turn
 
 LONGEST_QUESTION = 4_000
 
@@ -36,7 +36,8 @@ class AskRequest:
 class Asking:
     """A question that was accepted and written down, ready to be answered.
 
-    `standalone` is the question with what it refers to; `history` holds the turns before it.
+    `standalone` is the question with what it refers to; `history` holds the turns before it. `earlier` is
+    what a cheaper rung said, where the asker wants a better answer to the same question.
     """
 
     query_id: str
@@ -45,6 +46,7 @@ class Asking:
     request: AskRequest
     standalone: str
     history: tuple[Turn, ...]
+    earlier: EarlierAnswer | None = None
 
 
 def standalone_question(question: str, history: Sequence[Turn]) -> str:

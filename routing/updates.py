@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from app.core.usage import Outcome, Receipt
 from retrieval.passage import Passage
 
+CONFLICT_NOTE = "These sources differ: "
+"""How a note about contradicting sources begins. It quotes documents: who may not read them is not told."""
+
 
 @dataclass(frozen=True, slots=True)
 class PassagesUpdate:

@@ -28,14 +28,17 @@ from routing.tables import (
     FeedbackRow,
     QueryPassageRow,
     QueryRow,
+    StepRow,
 )
 from routing.updates import (
+    CONFLICT_NOTE,
     AnswerUpdate,
     Attempt,
     PassagesUpdate,
     ProblemUpdate,
     ReceiptUpdate,
     RouteUpdate,
+    StepUpdate,
     Update,
 )
 
@@ -64,7 +67,9 @@ class AskedQuestion:
     """A question with all that was told about it. `answer` is missing while it runs and where it failed.
 
     `withheld` is true where the answer may no longer be shown: its text says so, and it has no citations.
-    `filters` are what its search was narrowed to. `feedback` is what the asker said last, or nothing
+    `filters` are what its search was narrowed to. `steps` are those of a rung that works in several, with the
+    passages that each found; what they looked for is not told where some of what was found may no longer be
+    read. `feedback` is what the asker said last, or nothing
     yet.
     """
 
@@ -84,6 +89,7 @@ class AskedQuestion:
     created_at: datetime
     finished_at: datetime | None
     filters: SearchFilters = NO_FILTERS
+    steps: tuple[StepUpdate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,7 @@ class History:
             stage3=row.stage3,
             escalation_reason=row.escalation_reason,
             prompt_id=row.prompt_id,
-            notes=tuple(row.notes),
+            notes=self._notes(loaded, reader),
             timings_ms=dict(row.timings_ms),
         )
 
@@ -211,8 +217,11 @@ class History:
             )
             return
         if asked.route is not None:
-            yield PassagesUpdate(asked.query_id, passages, row.timings_ms.get("search", 0.0))
+            later = {passage.chunk_id for step in asked.steps for passage in step.passages}
+            first = tuple(passage for passage in passages if passage.chunk_id not in later)
+            yield PassagesUpdate(asked.query_id, first, row.timings_ms.get("search", 0.0))
             yield asked.route
+        yield from asked.steps
         if asked.problem is not None:
             yield asked.problem
         if asked.answer is not None:
@@ -235,12 +244,14 @@ class History:
             .where(QueryPassageRow.query_id == row.id)
             .order_by(col(QueryPassageRow.rank))
         )
+        steps = select(StepRow).where(StepRow.query_id == row.id).order_by(col(StepRow.ordinal))
         return _Loaded(
             row,
             session.exec(attempts).all(),
             session.exec(citations).all(),
             session.exec(passages).all(),
             session.get(FeedbackRow, (row.id, row.user_id)),
+            session.exec(steps).all(),
         )
 
     def _asked(self, loaded: "_Loaded", reader: "_Reader") -> AskedQuestion:
@@ -251,7 +262,8 @@ class History:
             answer = replace(answer, text=WITHHELD, citations=())
         receipt = self._receipt_of(row.id) if answer is not None else None
         if receipt is not None:
-            receipt = replace(receipt, notes=(*receipt.notes, *row.notes))
+            receipt = replace(receipt, notes=(*receipt.notes, *self._notes(loaded, reader)))
+        hidden = reader.hides(loaded)
         return AskedQuestion(
             query_id=row.id,
             conversation_id=row.conversation_id,
@@ -262,14 +274,21 @@ class History:
             route=stored.route(row),
             answer=answer,
             receipt=receipt,
-            attempts=tuple(stored.attempt(a) for a in loaded.attempts),
+            attempts=tuple(stored.attempt(a, hidden=hidden) for a in loaded.attempts),
             problem=stored.problem(row),
             feedback=stored.feedback(loaded.feedback) if loaded.feedback else None,
             withheld=withheld,
             created_at=row.created_at,
             finished_at=row.finished_at,
             filters=stored.filters(row),
+            steps=stored.steps(loaded.steps, reader.passages(loaded.passages), hidden=hidden),
         )
+
+    @staticmethod
+    def _notes(loaded: "_Loaded", reader: "_Reader") -> tuple[str, ...]:
+        """Without those that quote documents, where some may no longer be read."""
+        quoting = reader.hides(loaded)
+        return tuple(n for n in loaded.row.notes if not (quoting and n.startswith(CONFLICT_NOTE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +300,7 @@ class _Loaded:
     citations: Sequence[CitationRow]
     passages: Sequence[QueryPassageRow]
     feedback: FeedbackRow | None
+    steps: Sequence[StepRow]
 
 
 class _Reader:
@@ -295,6 +315,11 @@ class _Reader:
         if document_id not in self._known:
             self._known[document_id] = self._ask(self._caller, document_id)
         return self._known[document_id]
+
+    def hides(self, loaded: _Loaded) -> bool:
+        """Whether anything that was found or cited may no longer be read."""
+        documents = {row.document_id for row in loaded.passages} | {c.document_id for c in loaded.citations}
+        return not all(self.may_read(document_id) for document_id in documents)
 
     def passages(self, rows: Sequence[QueryPassageRow]) -> tuple[Passage, ...]:
         return tuple(stored.passage(row) for row in rows if self.may_read(row.document_id))

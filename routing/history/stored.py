@@ -7,8 +7,10 @@ from typing import cast
 from app.core.usage import Outcome
 from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 from routing.history.feedback import Feedback, read_reason
-from routing.tables import AttemptRow, CitationRow, FeedbackRow, QueryPassageRow, QueryRow
-from routing.updates import AnswerUpdate, Attempt, Citation, ProblemUpdate, RouteUpdate
+from routing.tables import AttemptRow, CitationRow, FeedbackRow, QueryPassageRow, QueryRow, StepRow
+from routing.updates import AnswerUpdate, Attempt, Citation, ProblemUpdate, RouteUpdate, StepUpdate
+
+HIDDEN_STEP = "A search of which you may no longer read all that it found"
 
 
 def filters_to_store(filters: SearchFilters) -> dict[str, object] | None:
@@ -74,12 +76,13 @@ def citation(row: CitationRow) -> Citation:
     )
 
 
-def attempt(row: AttemptRow) -> Attempt:
+def attempt(row: AttemptRow, *, hidden: bool = False) -> Attempt:
+    """`hidden` leaves out what a step looked for."""
     return Attempt(
         tier=row.tier,
         model=row.model,
         outcome=cast(Outcome, row.outcome),
-        reason=row.reason,
+        reason=HIDDEN_STEP if hidden and row.outcome == "step" else row.reason,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cost_nano=row.cost_nano,
@@ -89,6 +92,27 @@ def attempt(row: AttemptRow) -> Attempt:
 
 def feedback(row: FeedbackRow) -> Feedback:
     return Feedback(row.good, *read_reason(row.reason))
+
+
+def steps(rows: Sequence[StepRow], passages: Sequence[Passage], *, hidden: bool) -> tuple[StepUpdate, ...]:
+    """Steps with those of the passages that each found; `hidden` leaves out what they looked for."""
+    known = {passage.chunk_id: passage for passage in passages}
+    return tuple(
+        StepUpdate(
+            query_id=row.query_id,
+            ordinal=row.ordinal,
+            tier=row.tier,
+            kind=row.kind,
+            text=HIDDEN_STEP if hidden else row.text,
+            query="" if hidden else row.query,
+            passages=tuple(known[chunk_id] for chunk_id in row.chunk_ids if chunk_id in known),
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cost_nano=row.cost_nano,
+            duration_ms=row.duration_ms,
+        )
+        for row in rows
+    )
 
 
 def passage(row: QueryPassageRow) -> Passage:

@@ -109,7 +109,7 @@ def test_a_hard_question_goes_to_premium(premium_world: World, provider: OpenAiS
     assert answer.tier == "premium" and not answer.abstained
     assert receipt.receipt.cost_nano == 1000 * 2_000 + 30 * 10_000
     assert receipt.receipt.baseline_method == "observed"
-    assert row_of(premium_world, answer.query_id).prompt_id == "premium.v1"
+    assert row_of(premium_world, answer.query_id).prompt_id == "premium.v2"
 
 
 def test_a_doubtful_quick_answer_climbs_and_both_attempts_are_metered(
@@ -180,7 +180,7 @@ def test_no_budget_at_all_is_a_problem(world: World) -> None:
     [
         (Failure(401), "provider_auth", False),
         (Failure(400), "provider_refused", False),
-        (Reply("There are 28 days of leave", cut_after=3), "cut_connection", True),
+        (Reply("28 days [1] of leave", cut_after=4), "cut_connection", True),
         (Reply("", input_tokens=10), "provider_empty_answer", True),
     ],
 )

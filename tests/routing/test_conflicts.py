@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from routing.citation import SpanCitation, check_citations
-from routing.tiers.premium.conflicts import DIFFER, conflict_notes
+from routing.tiers.premium.conflicts import conflict_notes
+from routing.updates import CONFLICT_NOTE
 from tests.routing.world import passage
 
 OLD, NEW = datetime(2024, 3, 1, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC)
@@ -28,7 +29,7 @@ def test_the_same_sentence_with_another_number_at_another_date_is_named() -> Non
         )
     )
     assert note == (
-        f"{DIFFER}“The hotel limit in Lisbon is 140 euros a night.” (Policy 1, 2026-01-15) against "
+        f"{CONFLICT_NOTE}“The hotel limit in Lisbon is 140 euros a night.” (Policy 1, 2026-01-15) against "
         "“The hotel limit in Lisbon is 120 euros a night.” (Policy 0, 2024-03-01)."
     )
 

@@ -224,7 +224,7 @@ def test_premium_that_fails_is_told_in_the_same_way(
     local.default, premium.default = Failure(500), Failure(401)
     updates = both.ask()
     answer = answer_of(updates)
-    assert answer.abstained and "RUNG_PREMIUM_API_KEY" in answer.text
+    assert answer.abstained and "did not accept our key" in answer.text
     assert {a.outcome for a in receipt_of(updates).attempts} == {"failed"}
     assert both.ledger.open_reservations() == () and both.ledger.verify().ok
 

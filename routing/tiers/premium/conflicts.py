@@ -9,9 +9,7 @@ from retrieval.passage import Passage
 from routing.citation import SpanCitation
 from routing.text.sentences import split_sentences
 from routing.text.words import content_words, names
-
-DIFFER = "These sources differ: "
-"""How a note about contradicting sources begins. It quotes documents: who may not read them is not told."""
+from routing.updates import CONFLICT_NOTE
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _LEAST_SHARED = 3
@@ -41,7 +39,7 @@ def conflict_notes(citations: Sequence[SpanCitation]) -> tuple[str, ...]:
         pair = _differing(one, other) or _differing(other, one)
         if pair is not None:
             older, newer = sorted(pair, key=lambda claim: _date(claim.passage) or "")
-            notes.append(f"{DIFFER}{_said(newer)} against {_said(older)}.")
+            notes.append(f"{CONFLICT_NOTE}{_said(newer)} against {_said(older)}.")
     return tuple(dict.fromkeys(notes))[:_MOST_NOTES]
 
 
