@@ -26,7 +26,8 @@ from routing.policy import OnePolicy, Policies, Room
 from routing.policy.evidence.sample import NoSamples, Sampler
 from routing.policy.explain import RoutePlan, explain
 from routing.question import Asking, AskRequest, standalone_question
-from routing.tier import AUTO, Ladder, Tier, TierRequest, Turn
+from routing.tables import QueryRow
+from routing.tier import AUTO, EarlierAnswer, Ladder, Tier, TierRequest, Turn
 from routing.updates import RouteUpdate, Update
 
 LONGEST_REASON = 2_000

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
-from routing.tier import Ladder, RungKind, Tier, TierAnswer, TierLimits, TierLimits
+from routing.tier import Ladder, RungKind, Tier, TierAnswer, TierLimits
 
 Action = Literal["answer", "escalate", "abstain"]
 
