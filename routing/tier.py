@@ -55,6 +55,9 @@ class ChatSettings(_Strict):
     max_output_tokens: int = Field(ge=50)
     expected_output_tokens: int = Field(ge=1)
     longest_answer_seconds: float = Field(gt=0)
+    closed_book_tokens: int = Field(
+        0, ge=0, le=200, description="For local alone: the most it may say without passages; 0 asks nothing."
+    )
     steps: int = Field(1, ge=1, le=20, description="Calls one question may take; one never searches again.")
     max_step_tokens: int = Field(1500, ge=200, description="Most tokens of passages that one step may add.")
     max_total_tokens: int | None = Field(

@@ -65,8 +65,11 @@ class PromptFile:
 
 
 @lru_cache(maxsize=32)
-def load_prompt(prompt_id: str) -> PromptFile:
+def load_prompt(prompt_id: str, needs: tuple[str, ...] = ("passages", "question")) -> PromptFile:
     """Reads a prompt file.
+
+    Args:
+        needs: what its second part must have a place for.
 
     Raises:
         ConfigurationError: `bad_prompt` when it is missing or lacks a part.
@@ -75,10 +78,10 @@ def load_prompt(prompt_id: str) -> PromptFile:
     if not re.fullmatch(r"[a-z0-9.-]+", prompt_id) or not path.is_file():
         raise ConfigurationError(f"There is no prompt {prompt_id!r} in {PROMPTS_DIR}.", code="bad_prompt")
     match = re.fullmatch(r"# system\n(.*?)\n# user\n(.*)", path.read_text(encoding="utf-8"), re.S)
-    if match is None or "{{passages}}" not in match[2] or "{{question}}" not in match[2]:
+    places = [f"{{{{{name}}}}}" for name in needs]
+    if match is None or not all(place in match[2] for place in places):
         raise ConfigurationError(
-            f"{path} needs `# system` and `# user`, which holds {{{{passages}}}} and {{{{question}}}}.",
-            code="bad_prompt",
+            f"{path} needs `# system` and `# user`, which holds {' and '.join(places)}.", code="bad_prompt"
         )
     return PromptFile(prompt_id, match[1].strip(), match[2].strip())
 

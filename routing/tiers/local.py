@@ -14,8 +14,9 @@ from routing.llm import ChatCall, ChatCallError, ChatUsage
 from routing.llm.prices import Prices
 from routing.llm.prompt import BuiltPrompt, answer_pattern, build_prompt
 from routing.llm.vllm import PROVIDER, ServedModel, VllmModel
-from routing.tier import ChatSettings, TierOutput, TierRequest
+from routing.tier import ChatSettings, TierAnswer, TierAttempt, TierOutput, TierRequest
 from routing.tiers.chat import ChatBackend, ChatTier, Plan
+from routing.tiers.closed_book import MOST_READ_TOKENS, ClosedBookProbe
 
 _log = structlog.get_logger()
 
@@ -80,6 +81,31 @@ class LocalTier(ChatTier):
             self._after(error)
             raise
         self._rest_until = 0.0
+
+    def at_most(self) -> Work:
+        """With the closed-book call, where there is one."""
+        settings, extra = self._settings, self._settings.closed_book_tokens
+        read = settings.max_input_tokens + (MOST_READ_TOKENS if extra else 0)
+        return self._modelled(read, settings.max_output_tokens + extra)
+
+    def _attempts(self, backend: ChatBackend, request: TierRequest, plan: Plan) -> Iterator[TierOutput]:
+        """As any chat rung, with the same question asked without passages beside it."""
+        if not self._settings.closed_book_tokens or not request.passages:
+            yield from super()._attempts(backend, request, plan)
+            return
+        model, most = plan.call.model, self._settings.closed_book_tokens
+        probe = ClosedBookProbe(backend.model, model, request, most)
+        counted = False
+        for output in super()._attempts(backend, request, plan):
+            if isinstance(output, TierAnswer):
+                work = output.work if counted else None
+                done = probe.added_to(output, self._prices)
+                yield done if work is None else replace(done, work=work)
+            elif isinstance(output, TierAttempt) and not counted:
+                counted = True
+                yield replace(output, work=probe.cost(output.work, self._prices))
+            else:
+                yield output
 
     def _after(self, error: ChatCallError) -> None:
         if not isinstance(self._model, str) and error.code != "context_too_long":

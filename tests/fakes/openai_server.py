@@ -20,6 +20,9 @@ from typing import Any, Self
 
 MODEL = "openai/fake-large"
 
+CLOSED_BOOK = "without any document at hand"
+"""Requests that say so are the closed-book calls: they are answered and kept apart."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -98,8 +101,9 @@ class Request:
 class OpenAiServer:
     """The server. `base_url` is what RUNG_PREMIUM_BASE_URL and RUNG_LOCAL_URL take.
 
-    `models` are what /v1/models lists. Where `only_models` is set, any other is answered as vLLM answers for
-    an adapter that is not loaded.
+    `closed_book` answers the calls without passages, which never use up a scripted reply. `models`
+    are what /v1/models lists. Where `only_models` is set, any other is answered as vLLM answers for an
+    adapter that is not loaded.
     """
 
     default: Reply | Failure = Reply("The answer stands in the first passage [1].")
@@ -107,6 +111,8 @@ class OpenAiServer:
     models: list[dict[str, Any]] = field(default_factory=lambda: [served("fake-base")])
     only_models: set[str] | None = None
     lookups: int = 0
+    closed_book: Reply | Failure = Reply("NOT FOUND", input_tokens=0, output_tokens=0)
+    closed_book_requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._scripted: deque[Reply | Failure] = deque()
@@ -170,11 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server_of_tests
-        server.requests.append(Request(self.path, self.headers.get("Authorization", ""), body))
+        request = Request(self.path, self.headers.get("Authorization", ""), body)
+        without_passages = CLOSED_BOOK in request.prompt
+        (server.closed_book_requests if without_passages else server.requests).append(request)
         if server.only_models is not None and body["model"] not in server.only_models:
             reply: Reply | Failure = Failure(404, f"The model `{body['model']}` does not exist.")
         else:
-            reply = server.next_reply()
+            reply = server.closed_book if without_passages else server.next_reply()
         if isinstance(reply, Failure):
             self._fail(reply)
         elif body.get("stream"):

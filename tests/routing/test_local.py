@@ -349,5 +349,5 @@ def test_what_is_no_vllm_is_told_so(settings: Settings, server: OpenAiServer) ->
 def test_it_holds_what_it_may_cost_at_most(settings: Settings, server: OpenAiServer) -> None:
     tier = local(settings, server)
     most, expected = tier.at_most(), tier.expected(ASKED)
-    assert isinstance(tier, LocalTier) and most.cost_nano == 3000 * 1_000 + 400 * 4_000
+    assert isinstance(tier, LocalTier) and most.cost_nano == (3000 + 1700) * 1_000 + (400 + 24) * 4_000
     assert 0 < expected.cost_nano < most.cost_nano and server.requests == [] and server.lookups == 0
