@@ -88,6 +88,14 @@ def test_every_bar_of_the_chart_stands_in_the_table_behind_it(ana: TestClient, b
     assert section.count("<rect") == bars
 
 
+def test_a_day_without_answers_has_no_share(ana: TestClient, busy: ScriptedDesk) -> None:
+    page = main_of(ana.get("/quality").text)
+    section = page[page.index('id="local"') : page.index('id="right"')]
+    quiet = sum(1 for day in busy.report.days if not day.by_tier)
+    assert quiet and section.count(">none<") == quiet
+    assert section.count("<rect") == 30 - quiet
+
+
 def test_an_answer_that_nobody_judged_has_no_quality(ana: TestClient, busy: ScriptedDesk) -> None:
     unknown = replace(busy.report.quality, estimate=None, low=None, high=None, n=0, how="No label yet.")
     busy.report = replace(busy.report, quality=unknown)

@@ -17,11 +17,11 @@ _STEPS = (1, 2, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of a chart. `tone` is its CSS class; `values` has one number a column."""
+    """One colour of a chart. `tone` is its CSS class; `values` has a number a column, or nothing."""
 
     label: str
     tone: str
-    values: tuple[int, ...]
+    values: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def stacked_bars(title: str, columns: Sequence[str], series: Sequence[Series]) -
 
     Only the first, the middle and the last column are named below the bars.
     """
-    totals = [sum(one.values[at] for one in series) for at in range(len(columns))]
+    totals = [sum(one.values[at] or 0 for one in series) for at in range(len(columns))]
     top = nice_top(max(totals, default=0))
     room = WIDTH / max(len(columns), 1)
     rects = []
@@ -80,7 +80,7 @@ def stacked_bars(title: str, columns: Sequence[str], series: Sequence[Series]) -
                         tone=one.tone,
                     )
                 )
-            base += value
+            base += value or 0
     return BarsView(title, tuple(rects), top, _few(columns), tuple(columns), tuple(series))
 
 

@@ -95,11 +95,11 @@ def _by_day(days: Sequence[DayCount]) -> BarsView:
 def _local_by_day(days: Sequence[DayCount]) -> BarsView | None:
     """The share that stayed below the top rung, in whole per cent; nothing where none was answered."""
     _, rungs = tier_height("")
-    shares = []
+    shares: list[int | None] = []
     for day in days:
         answered = sum(day.by_tier.values())
         local = sum(count for name, count in day.by_tier.items() if tier_height(name)[0] < rungs)
-        shares.append(round(100 * local / answered) if answered else 0)
+        shares.append(round(100 * local / answered) if answered else None)
     if not any(sum(day.by_tier.values()) for day in days):
         return None
     series = (Series("Answered below the top rung, %", "rung-1", tuple(shares)),)
