@@ -134,8 +134,8 @@ class Flow:
         if self._over_budget is not None:
             self._outcome.notes.append(self._over_budget)
         rest = [(tier, why) for tier in self._parts.ladder.available() if (why := resting(tier)) is not None]
-        over_budget = self._over_budget is not None
-        return Room(usable[:count], over_budget, tuple(why for tier, why in rest if tier not in usable))
+        left_out = tuple(why for tier, why in rest if tier not in usable)
+        return Room(usable[:count], self._over_budget or "", left_out)
 
     def _search(self) -> PassagesUpdate:
         asking, started = self._asking, time.monotonic()

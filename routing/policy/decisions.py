@@ -15,9 +15,7 @@ PriceOf = Callable[[Tier], int]
 
 TOO_HARD_UNAVAILABLE = "This question looks hard, and no better model is set up. These passages come closest."
 TOO_HARD_LEFT_OUT = "This question looks hard. {why} These passages come closest."
-TOO_HARD_BUDGET = (
-    "This question looks hard, and the budget leaves no room for a better model. These passages come closest."
-)
+TOO_HARD_BUDGET = "This question looks hard. {whose} These passages come closest."
 TOO_HARD_PRICE = (
     "This question looks hard, and a better model costs more here than an avoided mistake is worth to this"
     " workspace. Ask the better model if this one is worth it. These passages come closest."
@@ -50,12 +48,12 @@ class Decision:
 class Room:
     """The rungs this question may use: available, and their price fits into the budget.
 
-    `over_budget` is true when a rung had to be left out for its price. `left_out` says of each rung whose
-    server does not answer, why.
+    `over_budget` says whose budget is used up where a rung had to be left out for its price. `left_out` says
+    of each rung whose server does not answer, why.
     """
 
     usable: tuple[Tier, ...]
-    over_budget: bool = False
+    over_budget: str = ""
     left_out: tuple[str, ...] = ()
 
     def without(self, tier: Tier, why: str) -> "Room":
@@ -225,7 +223,7 @@ class OnePolicy:
 def _too_hard(room: Room) -> str:
     if room.left_out:
         return TOO_HARD_LEFT_OUT.format(why=room.left_out[-1])
-    return TOO_HARD_BUDGET if room.over_budget else TOO_HARD_UNAVAILABLE
+    return TOO_HARD_BUDGET.format(whose=room.over_budget) if room.over_budget else TOO_HARD_UNAVAILABLE
 
 
 def anything_near(passages: Sequence[Passage]) -> bool:

@@ -165,7 +165,7 @@ def test_out_of_budget_means_a_cheaper_rung_and_a_note(premium_world: World) -> 
     assert note in receipt_of(updates).receipt.notes
     assert any(isinstance(u, RouteUpdate) and note in u.reasons for u in updates)
     hard = answer_of(list(premium_world.answerer.ask(ANA, AskRequest(HARD))))
-    assert hard.abstained and hard.text.startswith(TOO_HARD_BUDGET)
+    assert hard.abstained and hard.text.startswith(TOO_HARD_BUDGET.format(whose=note))
 
 
 def test_no_budget_at_all_is_a_problem(world: World) -> None:

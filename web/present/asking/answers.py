@@ -211,6 +211,9 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "abstained": ("found nothing sure", "quiet"),
     "escalated": ("not sure enough", "warn"),
     "failed": ("failed", "bad"),
+    "step": ("a step on the way", "quiet"),
+    "shadow": ("checked unseen", "quiet"),
+    "step": ("a step on the way", "quiet"),
 }
 
 
