@@ -9,20 +9,33 @@ from web.api import ask as api_ask
 from web.api import health, queries
 from web.api import search as api_search
 from web.api import usage as api_usage
+from web.api.admin import budgets as api_budgets
+from web.api.admin import catalogue as api_catalogue
 from web.api.admin import models as api_models
 from web.api.admin import quality as api_quality
 from web.api.admin import sources as api_sources
 from web.deps import Services, Web
 from web.pages import ask, documents, home, sign_in, threads, usage
-from web.pages.admin import adapters, models, quality, sources
+from web.pages.admin import adapters, budgets, models, prompts, quality, sources
 from web.render import Renderer
 from web.serving.assets import Assets
 from web.serving.metrics import Measured, Metrics
 from web.serving.security import Protection
 from web.serving.stream import Streams
 
-PAGES = (sign_in, home, ask, threads, documents, usage, sources, models, adapters, quality)
-API = (api_search, api_ask, queries, api_sources, api_usage, api_models, api_quality, health)
+PAGES = (sign_in, home, ask, threads, documents, usage, budgets, sources, models, adapters, prompts, quality)
+API = (
+    api_search,
+    api_ask,
+    queries,
+    api_sources,
+    api_usage,
+    api_budgets,
+    api_models,
+    api_catalogue,
+    api_quality,
+    health,
+)
 
 API_DESCRIPTION = """Search and ask a company's own documents, with the price of every answer.
 

@@ -8,11 +8,14 @@ from web.contexts.admin import (
     ConfirmPage,
     ModelsPage,
     PolicyPage,
+    PromptPage,
+    PromptsPage,
     QualityPage,
     SourcePage,
     SourcesPage,
 )
 from web.contexts.base import Context, PageContext
+from web.contexts.budgets import BudgetsPage
 from web.contexts.events import (
     AnswerEvent,
     DeltaEvent,
@@ -23,6 +26,7 @@ from web.contexts.events import (
     ReceiptEvent,
     RestartEvent,
     RouteEvent,
+    StepsEvent,
     ThreadFragment,
     TurnFragment,
 )
@@ -42,6 +46,7 @@ from web.contexts.pages import (
 __all__ = [
     "AdapterPage",
     "AnswerEvent",
+    "BudgetsPage",
     "ConfirmPage",
     "Context",
     "DeltaEvent",
@@ -56,6 +61,8 @@ __all__ = [
     "PassagesEvent",
     "PolicyPage",
     "ProblemEvent",
+    "PromptPage",
+    "PromptsPage",
     "QualityPage",
     "ReceiptEvent",
     "RestartEvent",
@@ -64,6 +71,7 @@ __all__ = [
     "SignInPage",
     "SourcePage",
     "SourcesPage",
+    "StepsEvent",
     "ThreadFragment",
     "ThreadPage",
     "ThreadsPage",

@@ -4,6 +4,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from web.contexts.base import PageContext
+from web.present.admin.catalogue.views import (
+    CaseView,
+    DeploymentView,
+    FiguresView,
+    PriceEntryView,
+    PriceFormView,
+    PriceView,
+    PromptEventView,
+    PromptView,
+    RungPromptView,
+    ShareFormView,
+    TrialView,
+)
 from web.present.admin.quality_views import CurveView, PolicyFormView, PolicyStateView, QualityView
 from web.present.admin.views import (
     AdapterView,
@@ -52,6 +65,13 @@ class ModelsPage(PageContext):
     train_command: str
     assignments: tuple[AssignmentView, ...]
     assign_form: AssignFormView
+    days: int
+    period_links: tuple[tuple[str, str, bool], ...]
+    figures: tuple[FiguresView, ...]
+    deployments: tuple[DeploymentView, ...]
+    prices: tuple[PriceView, ...]
+    price_entries: tuple[PriceEntryView, ...]
+    price_form: PriceFormView
     news: str | None
 
 
@@ -77,6 +97,28 @@ class PolicyPage(PageContext):
     policy: PolicyStateView
     form: PolicyFormView
     curve: CurveView | None
+    news: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsPage(PageContext):
+    template: ClassVar[str] = "admin/prompts.html"
+    rungs: tuple[RungPromptView, ...]
+    prompts: tuple[PromptView, ...]
+    events: tuple[PromptEventView, ...]
+    news: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPage(PageContext):
+    template: ClassVar[str] = "admin/prompt.html"
+    prompt: PromptView
+    text: tuple[tuple[str, str], ...]
+    cases: tuple[CaseView, ...]
+    trials: tuple[TrialView, ...]
+    speaks: bool
+    share_form: ShareFormView
+    try_command: str
     news: str | None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from web.api.admin.shapes import (
     AdapterOut,
@@ -16,6 +16,8 @@ from web.api.admin.shapes import (
     adapter_out,
     assignment_out,
     assignments_out,
+    deployments_out,
+    figures_out,
     reader_out,
     rung_out,
     server_out,
@@ -32,8 +34,8 @@ Name = Annotated[str, Path(max_length=200)]
 
 
 @api.get("/models")
-def models(caller: Admin, services: Given) -> ModelsOut:
-    """The ladder as it stands, the chat server, and every adapter."""
+def models(caller: Admin, services: Given, days: Annotated[int, Query(ge=1, le=90)] = 30) -> ModelsOut:
+    """The ladder as it stands, the chat server, every adapter, and what each model did in the last days."""
     adapters, server = services.adapters.list(caller.workspace_id), services.adapters.server()
     rungs = rung_views(services, server, adapters, tally_of(services, caller.workspace_id))
     return ModelsOut(
@@ -41,6 +43,11 @@ def models(caller: Admin, services: Given) -> ModelsOut:
         server=server_out(server),
         reader=reader_out(services),
         adapters=[adapter_out(adapter) for adapter in adapters],
+        figures=[
+            figures_out(found)
+            for found in services.catalogue.figures.models(caller.workspace_id, days, services.clock())
+        ],
+        deployments=deployments_out(services),
     )
 
 

@@ -1,12 +1,14 @@
 """Models, rungs and adapters as the API gives them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.errors import RungError
 from routing.adapters.adapter import Adapter, AdapterVersion, Assignment, Judgement, Scope, ServerState
+from routing.catalogue.figures import ModelFigures
+from routing.llm.deployments import HasDeployments
 from web.deps import Services
 from web.present.admin.views import RungView
 
@@ -95,11 +97,60 @@ class AdapterOut(BaseModel):
     versions: list[VersionOut]
 
 
+class QualityOut(BaseModel):
+    """The share of judged answers that were right, with its 95% interval."""
+
+    right: int
+    judged: int
+    share: float
+    low: float
+    high: float
+
+
+class DayOut(BaseModel):
+    day: date
+    calls: int
+    tokens: int
+    cost_nano: int
+
+
+class ModelFiguresOut(BaseModel):
+    """What one model did on one rung in the period, calls that failed included; `days` oldest first."""
+
+    tier: str
+    model: str
+    calls: int
+    failed: int
+    error_rate: float
+    answers: int
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    p50_ms: int | None
+    p95_ms: int | None
+    quality: QualityOut | None
+    days: list[DayOut]
+
+
+class DeploymentOut(BaseModel):
+    """How a deployment of the premium model does, in this process."""
+
+    name: str
+    state: str
+    last_error: str | None
+    since: datetime
+    calls: int
+    failures: int
+    minutes: int
+
+
 class ModelsOut(BaseModel):
     rungs: list[RungOut]
     server: ServerOut
     reader: ReaderOut | None
     adapters: list[AdapterOut]
+    figures: list[ModelFiguresOut]
+    deployments: list[DeploymentOut]
 
 
 class AssignmentOut(BaseModel):
@@ -227,3 +278,48 @@ def assignment_out(assignment: Assignment) -> AssignmentOut:
 
 def assignments_out(assignments: Sequence[Assignment]) -> AssignmentsOut:
     return AssignmentsOut(assignments=[assignment_out(found) for found in assignments])
+
+
+def figures_out(found: ModelFigures) -> ModelFiguresOut:
+    quality = found.quality
+    return ModelFiguresOut(
+        tier=found.tier,
+        model=found.model,
+        calls=found.calls,
+        failed=found.failed,
+        error_rate=found.error_rate,
+        answers=found.answers,
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cost_nano=found.cost_nano,
+        p50_ms=found.p50_ms,
+        p95_ms=found.p95_ms,
+        quality=None
+        if quality is None
+        else QualityOut(
+            right=quality.right,
+            judged=quality.judged,
+            share=quality.share,
+            low=quality.low,
+            high=quality.high,
+        ),
+        days=[DayOut(day=d.day, calls=d.calls, tokens=d.tokens, cost_nano=d.cost_nano) for d in found.days],
+    )
+
+
+def deployments_out(services: Services) -> list[DeploymentOut]:
+    """Of the rungs that have several deployments."""
+    return [
+        DeploymentOut(
+            name=state.name,
+            state=state.state,
+            last_error=state.last_error,
+            since=state.since,
+            calls=state.calls,
+            failures=state.failures,
+            minutes=state.minutes,
+        )
+        for tier in services.asks.answerer.ladder.tiers
+        if isinstance(tier, HasDeployments)
+        for state in tier.deployments()
+    ]

@@ -1,0 +1,1 @@
+"""Prices, figures and prompts as the pages show them."""
