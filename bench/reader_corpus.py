@@ -51,7 +51,7 @@ def open_corpus(
     Args:
         source_of: the source that a page is stored under.
     """
-    with tempfile.TemporaryDirectory(prefix="rung-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rung-bench-", ignore_cleanup_errors=True) as folder:
         index = EdgeIndex(
             Path(folder), embedder=embedder.name, dimensions=embedder.dimensions, idle_seconds=2
         )

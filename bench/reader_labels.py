@@ -68,6 +68,11 @@ class Label:
     reader: str
 
     @property
+    def kept_apart(self) -> bool:
+        """Whether the adapter was trained on nothing of the question's articles."""
+        return self.set == "squad_v2" and not self.seen
+
+    @property
     def answer(self) -> TierAnswer:
         """As the rung gave it."""
         work = Work("reader", self.reader, "abstained" if self.abstained else "answered")

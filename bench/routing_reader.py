@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.config import Settings
+from app.core.config import get_settings
 from bench.reader_labels import Label, load_labels
+from bench.reader_seen import as_unseen, with_seen
 from bench.routing_fit import fit
 from bench.routing_scores import auroc, calibration_error, interval, share_at_quality
 from routing.difficulty.model import ScoreModel
 from routing.difficulty.question import question_features
 from routing.difficulty.reading import passage_features, reader_features
 
-MODELS = Path("routing/difficulty/models")
+MODELS = Path(__file__).parents[1] / "routing" / "difficulty" / "models"
 FILES = {"question": "question.reader.json", "passages": "passages.json", "answer": "answer.reader.json"}
 """The model's file for each stage."""
 
@@ -124,14 +125,17 @@ def train_reader_models(data: Path, cache: Path | None = None, models: Path = MO
 
 def fit_stage(labels: Sequence[Label], stage: str) -> ScoreModel:
     """A model of one stage. Questions that share their nearest passage stay on one side of a fold."""
-    return fit(
-        [features(label, stage) for label in labels],
+    model = fit(
+        [with_seen(features(label, stage), seen=not label.kept_apart) for label in labels],
         [not label.right for label in labels],
         name=FILES[stage].removesuffix(".json"),
-        groups=[
-            f"{label.set} {label.passages[0].document_id if label.passages else label.id}" for label in labels
-        ],
+        groups=[f"{label.set} {_nearest(label)}" for label in labels],
     )
+    return as_unseen(model)
+
+
+def _nearest(label: Label) -> str:
+    return label.passages[0].document_id if label.passages else label.id
 
 
 def table(scores: ReaderScores) -> list[str]:
@@ -174,4 +178,4 @@ def _measure(measure: Callable[[Bools, Floats], float], wrong: Bools, risk: Floa
 
 
 def _cache() -> Path:
-    return Settings().data_dir / "bench" / "reader-labels"
+    return get_settings().data_dir / "bench" / "reader-labels"
