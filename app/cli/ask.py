@@ -92,20 +92,17 @@ def route(
     def one(it: "House", caller: "Caller", text: str) -> "RoutePreviewOut":
         from web.api.ask import route_out
 
-        return route_out(it.answerer.route(caller, text))
+        return route_out(it.answerer.route(caller, text), it.ledger.plan.currency)
 
     found = _run(question, as_email, file, json, one)
     if found is None:
         return
-    from billing.money import to_decimal
-
     console.print(f"[bold]{found.tier}[/bold], difficulty {found.difficulty:.2f}")
     for reason in found.reasons:
         console.print(f"  {reason}", markup=False)
     console.print(found.objective, markup=False)
     for rung in found.rungs:
-        price = to_decimal(rung.price_nano).normalize()
-        console.print(f"  {rung.label}, about {price:f}: {rung.says}", markup=False)
+        console.print(f"  {rung.label}, about {rung.price} {found.currency}: {rung.says}", markup=False)
 
 
 def _run(
@@ -174,6 +171,10 @@ def _show(updates: "Iterator[Update]") -> None:
             case u.RouteUpdate():
                 reasons = _plain("; ".join(update.reasons))
                 console.print(f"[dim]{update.tier}, difficulty {update.difficulty:.2f}: {reasons}[/dim]")
+            case u.StepUpdate():
+                found = f"{len(update.passages)} new" if update.passages else "nothing new"
+                console.print(f"[dim]{_plain(update.text)}: {found}[/dim]")
+                shown = ""
             case u.DeltaUpdate():
                 console.print(update.text, end="", markup=False, soft_wrap=True)
                 shown += update.text

@@ -51,12 +51,13 @@ def _show(report: "CalibrationReport") -> None:
             rung.labels.wrong,
             f"{rung.before:.2f}",
             f"{rung.after:.2f}",
-            rung.says,
         )
         for rung in report.rungs
     ]
-    columns = ["rung", "thumbs", "clicks", "shadow", "wrong", "climbed from", "climbs from", "why"]
-    print_table("Thresholds", columns, rows)
+    columns = ["rung", "thumbs", "clicks", "shadow", "wrong", "climbed from", "climbs from"]
+    print_table("Labels and thresholds", columns, rows)
+    for rung in report.rungs:
+        console.print(f"{rung.kind}: {rung.says}.", markup=False)
     if report.changed:
         console.print(f"Stored as the calibration of {report.at:%Y-%m-%d %H:%M} UTC.")
     else:

@@ -33,6 +33,7 @@ from web.api.shapes import (
     RouteOut,
     attempt_out,
     citation_out,
+    decimal_text,
     passage_out,
     receipt_out,
 )
@@ -64,6 +65,7 @@ class RungPlanOut(BaseModel):
     tier: str
     label: str
     kind: str
+    price: str
     price_nano: int
     climb_above: float | None
     skip_above: float | None
@@ -83,6 +85,7 @@ class RoutePreviewOut(BaseModel):
     stages: dict[str, float]
     passages: list[PassageOut]
     objective: str
+    currency: str
     rungs: list[RungPlanOut]
 
 
@@ -99,10 +102,11 @@ def ask(body: AskIn, caller: SignedIn, services: Given, kit: Kit) -> Response | 
 @api.post("/route")
 def route(body: RouteIn, caller: SignedIn, services: Given) -> RoutePreviewOut:
     """The difficulty of a question, its reasons, and the rung it would go to."""
-    return route_out(services.asks.answerer.route(caller, body.question, filters=body.filters.to_core()))
+    found = services.asks.answerer.route(caller, body.question, filters=body.filters.to_core())
+    return route_out(found, services.usage.plan.currency)
 
 
-def route_out(found: RoutePreview) -> RoutePreviewOut:
+def route_out(found: RoutePreview, currency: str) -> RoutePreviewOut:
     return RoutePreviewOut(
         difficulty=found.route.difficulty,
         tier=found.route.tier,
@@ -110,11 +114,13 @@ def route_out(found: RoutePreview) -> RoutePreviewOut:
         stages={stage.stage: stage.probability for stage in found.stages},
         passages=[passage_out(passage) for passage in found.passages],
         objective=found.plan.objective,
+        currency=currency,
         rungs=[
             RungPlanOut(
                 tier=rung.tier,
                 label=rung.label,
                 kind=rung.kind,
+                price=decimal_text(rung.price_nano),
                 price_nano=rung.price_nano,
                 climb_above=rung.climb_above,
                 skip_above=rung.skip_above,

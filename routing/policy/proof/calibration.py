@@ -130,9 +130,7 @@ def _quality_sentence(
     else:
         why = "the labels do not show it" if rungs else "no rung below premium can be used"
     lowered = any(rung.after < CLIMB_ABOVE for rung in rungs)
-    then = (
-        "Rung climbs sooner than by its careful default" if lowered else "Rung stays on its careful default"
-    )
+    then = "climbs sooner than by its careful default" if lowered else "stays on its careful default"
     hint = " Shadow samples are off; they are what draws questions at random." if not shadow_share else ""
     return f"Not guaranteed yet ({claim}): {why}. Rung {then}.{hint}"
 

@@ -1,14 +1,15 @@
 """A workspace with past questions, and a desk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from app.core.db import Database
 from app.core.identity import Caller
-from app.core.usage import Work
+from app.core.usage import Outcome, Work
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
 from routing.policy.service import PolicyDesk
@@ -51,7 +52,7 @@ class Rung:
         if self.fails_with is not None:
             raise self.fails_with
         yield TierDelta(self.says)
-        outcome = "abstained" if self.abstains else "answered"
+        outcome: Outcome = "abstained" if self.abstains else "answered"
         work = Work(self.name, "scripted", outcome, 100, 10, self.price_nano)
         yield TierAnswer(self.says, (), self.abstains, Signals(score=0.9), work)
 
@@ -90,13 +91,11 @@ class Company:
             clock=lambda: self.now,
         )
 
-    def asked(
-        self, query_id: str, *, who: Caller = ADMIN, good: bool | None = None, **columns: object
-    ) -> str:
+    def asked(self, query_id: str, *, who: Caller = ADMIN, good: bool | None = None, **columns: Any) -> str:
         """A finished question, with feedback where it is said; `columns` are those of the row."""
         at = columns.pop("at", self.now - timedelta(days=1))
         reason = columns.pop("reason", "")
-        shape: dict[str, object] = {
+        shape: dict[str, Any] = {
             "state": "finished", "tier": "reader", "stage2": 0.3, "stage3": 0.2, "answer_text": "28 days.",
             "asked_tier": "auto", "question": "How many days?",
         } | columns  # fmt: skip
@@ -156,6 +155,3 @@ def passage() -> Passage:
 
 def hard(probability: float) -> Difficulty:
     return Difficulty("answer", probability, ("it looks so",))
-
-
-Labeller = Callable[..., None]

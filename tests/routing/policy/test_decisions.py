@@ -12,6 +12,7 @@ from routing.policy.decisions import (
     TOO_HARD_PRICE,
     TOO_HARD_SHARE,
     TOO_HARD_UNAVAILABLE,
+    Decision,
     Policy,
     Room,
     Thresholds,
@@ -30,7 +31,7 @@ def answered(*, abstained: bool = False) -> TierAnswer:
     return TierAnswer("28 days [1].", (), abstained, Signals(), Work("reader", "m", "answered"))
 
 
-def judge(policy: Policy, probability: float, tier: Rung = READER, *, ladder: Ladder = THREE) -> object:
+def judge(policy: Policy, probability: float, tier: Rung = READER, *, ladder: Ladder = THREE) -> Decision:
     room = Room(ladder.tiers)
     return policy.judge(
         hard(probability), answered(), tier, NEAR, room, ladder, lambda tier: PRICES[tier.name]

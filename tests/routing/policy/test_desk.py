@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from routing.policy.tables import LabelRow
 from tests.routing.policy.conftest import ADMIN, Charged, Company, Rung, ladder
 
 
-def shadow(company: Company, query_id: str, probability: float, *, wrong: bool, **columns: object) -> None:
+def shadow(company: Company, query_id: str, probability: float, *, wrong: bool, **columns: Any) -> None:
     company.asked(query_id, stage3=probability, **columns)
     with company.database.write() as session:
         session.add(
@@ -160,7 +161,8 @@ def test_a_failed_or_half_answer_makes_no_label(company: Company) -> None:
 def test_a_share_begins_at_the_hardest_questions(company: Company) -> None:
     for number in range(100):
         company.asked(f"q{number:03}", stage3=number / 100)
-    report = company.desk.choose(ADMIN, Share(0.2)) and company.desk.calibrate("default")
+    company.desk.choose(ADMIN, Share(0.2))
+    report = company.desk.calibrate("default")
     assert report.rungs[0].after == 0.8 and report.state == "set" and not report.changed
     company.desk.choose(ADMIN, Share(0.0))
     assert company.desk.of("default").thresholds("reader").climb_above > 1

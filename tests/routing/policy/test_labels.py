@@ -1,6 +1,7 @@
 """Which past answers become labels, and which never do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -51,9 +52,7 @@ def test_thumbs_become_labels_and_follow_a_change_of_mind(company_on_both: Compa
     ],
     ids=str,
 )
-def test_what_says_nothing_of_a_judged_answer_is_no_label(
-    company: Company, columns: dict[str, object]
-) -> None:
+def test_what_says_nothing_of_a_judged_answer_is_no_label(company: Company, columns: dict[str, Any]) -> None:
     company.asked("a", good=False, **columns)
     assert labels(company) == {}
 
@@ -67,7 +66,7 @@ def test_a_click_counts_only_where_the_better_answer_differs(company_on_both: Co
     company = company_on_both
     for query_id, text in (("a", "28 days a year."), ("b", "28 days a year."), ("c", "28 days a year.")):
         company.asked(query_id, answer_text=text)
-    asked = {"asked_tier": "premium", "tier": "premium", "stage3": None}
+    asked: dict[str, Any] = {"asked_tier": "premium", "tier": "premium", "stage3": None}
     company.asked("a2", escalated_from="a", answer_text="There are 30 days a year.", **asked)
     company.asked("b2", escalated_from="b", answer_text="There are 28 days a year.", **asked)
     company.asked("c2", escalated_from="c", answer_text="30 days", **(asked | {"state": "failed"}))
