@@ -24,7 +24,7 @@ from routing.history.records import Records
 from routing.parts import Finder, Parts
 from routing.policy import OnePolicy, Policies, Room
 from routing.policy.evidence.sample import NoSamples, Sampler
-from routing.policy.explain import RoutePlan, explain
+from routing.policy.shown.explain import RoutePlan, explain
 from routing.question import Asking, AskRequest, standalone_question
 from routing.tables import QueryRow
 from routing.tier import AUTO, EarlierAnswer, Ladder, Tier, TierRequest, Turn
@@ -149,10 +149,11 @@ class Answerer:
             InputError: the question cannot be used.
         """
         text = validate_question(question)
-        passages = self._parts.searcher.search(caller, text, filters=filters).passages
+        found = self._parts.searcher.search(caller, text, filters=filters)
+        passages = found.passages
         room, request = Room(self.ladder.ready()), TierRequest(text, text, passages, caller)
         kind = room.usable[0].kind
-        first, second = stage1(text, kind), stage2(text, text, passages, kind)
+        first, second = stage1(text, kind, found.vector), stage2(text, text, passages, kind)
         policy = self._parts.policies.of(caller.workspace_id).looking()
 
         def price_of(tier: Tier) -> int:

@@ -9,15 +9,15 @@ from typing import Any
 
 from app.core.clock import Clock, new_id
 from app.core.db import Database
-from routing.policy import past
 from routing.policy.evidence.labels import Label
 from routing.policy.proof import drift
 from routing.policy.proof.binomial import fisher_greater
 from routing.policy.proof.calibration import Fit, of_questions
 from routing.policy.reports import CalibrationReport, Choice, DriftAlert
+from routing.policy.shown import past
+from routing.policy.shown.words import state as stored_state
 from routing.policy.store import PolicyStore, latest_calibration
 from routing.policy.tables import CalibrationRow
-from routing.policy.words import state as stored_state
 
 _PERIOD = timedelta(days=30)
 """How far back a calibration looks for what questions and answers are like."""

@@ -9,9 +9,7 @@ from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.errors import ForbiddenError, InputError
 from app.core.identity import Caller
-from routing.policy import past, words
 from routing.policy.calibrating import Calibrating
-from routing.policy.curve import points
 from routing.policy.decisions import CLIMB_ABOVE, SKIP_ABOVE, Policy, Thresholds
 from routing.policy.evidence import labels
 from routing.policy.objectives import Objective, Price, Share, check
@@ -26,6 +24,8 @@ from routing.policy.reports import (
     QualityReport,
     Threshold,
 )
+from routing.policy.shown import past, words
+from routing.policy.shown.curve import points
 from routing.policy.store import PolicyStore, ShareGate
 from routing.policy.tables import CalibrationRow
 from routing.tier import Ladder, RungKind

@@ -20,8 +20,8 @@ from app.core.errors import BudgetExceededError, ProviderError, RungError
 from app.core.usage import Meter, Reservation, Work
 from routing.policy.evidence.agreement import agreement
 from routing.policy.evidence.sample import Judge, Sample
+from routing.policy.shown.words import SHADOW
 from routing.policy.tables import LabelRow
-from routing.policy.words import SHADOW
 from routing.tables import AttemptRow
 from routing.tier import Ladder, Tier, TierAnswer, TierAttempt, TierRequest, TierStep, resting
 

@@ -17,7 +17,7 @@ from routing.policy.decisions import (
     Room,
     Thresholds,
 )
-from routing.policy.explain import explain
+from routing.policy.shown.explain import explain
 from routing.tier import Ladder, Signals, TierAnswer
 from tests.routing.policy.conftest import Rung, hard, passage
 

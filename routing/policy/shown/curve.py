@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from routing.policy.past import Charge, PastQuestion
 from routing.policy.proof.guarantee import GRID
 from routing.policy.reports import CurvePoint
+from routing.policy.shown.past import Charge, PastQuestion
 
 THRESHOLDS = (0.0, *GRID)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from routing.policy.decisions import Policy, PriceOf
-from routing.policy.words import amount
+from routing.policy.shown.words import amount
 from routing.tier import Ladder, RungKind, Tier
 
 
