@@ -7,6 +7,7 @@ import typer
 from app.cli import (
     adapters,
     ask,
+    budget,
     calibrate,
     demo,
     keys,
@@ -33,6 +34,7 @@ app.add_typer(sources.app, name="source")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(budget.app, name="budget")
 app.add_typer(adapters.app, name="adapter")
 app.add_typer(prompts.app, name="prompt")
 app.add_typer(prices.app, name="price")

@@ -95,6 +95,8 @@ class UsagePage(PageContext):
     saved: str
     questions: int
     budget: str | None
+    own_budget: str | None
+    budgets_href: str | None
     tiers: tuple[TierUseView, ...]
     receipts: tuple[ReceiptRowView, ...]
 

@@ -8,11 +8,13 @@ from starlette.responses import Response
 
 from app.core.errors import ForbiddenError, NotFoundError
 from app.core.identity import Caller
+from billing.budgets.values import Target
 from billing.money import format_money
 from billing.statement import EntryFilter, LedgerEntry, TierUse, UsageSummary
 from web.auth import SignedIn
 from web.contexts import UsagePage
 from web.deps import Given, Services, Show
+from web.present.admin.budgets import own_words
 from web.present.asking.answers import outcome_words, tier_height, tier_label
 from web.present.frame import frame_for
 from web.present.months import month_after, month_before, month_name, this_month
@@ -51,7 +53,9 @@ def usage(
             spent=format_money(summary.spent_nano, summary.currency),
             saved=format_money(summary.saved_nano, summary.currency),
             questions=summary.answered,
-            budget=_budget(summary, scope, period == now),
+            budget=_budget(services, caller, scope) if period == now else None,
+            own_budget=_own_budget(services, caller) if scope == "mine" and period == now else None,
+            budgets_href="/budgets" if scope == "workspace" else None,
             tiers=tuple(_tier(tier, summary) for tier in _in_order(summary.tiers)),
             receipts=_receipts(services, caller, period, user_id),
         )
@@ -71,11 +75,18 @@ def _scope_links(caller: Caller, scope: Scope, period: str) -> tuple[tuple[str, 
     )
 
 
-def _budget(summary: UsageSummary, scope: Scope, is_now: bool) -> str | None:
-    """How much of the workspace's budget is used, on its own page and for the running month."""
-    if summary.cap_nano is None or not is_now or scope != "workspace":
+def _budget(services: Services, caller: Caller, scope: Scope) -> str | None:
+    """The company's budget, on its own page."""
+    if scope != "workspace":
         return None
-    return f"of a budget of {format_money(summary.cap_nano, summary.currency)}"
+    found = services.budgets.of(caller.workspace_id, Target("workspace", "", ""))
+    return (
+        None if found.cap_nano is None else f"of a budget of {format_money(found.cap_nano, found.currency)}"
+    )
+
+
+def _own_budget(services: Services, caller: Caller) -> str | None:
+    return own_words(services.budgets.own(caller), services.budgets.currency)
 
 
 def _in_order(tiers: tuple[TierUse, ...]) -> list[TierUse]:
