@@ -10,6 +10,7 @@ import structlog
 from app.core.errors import BudgetExceededError, ProviderError, RungError, UnavailableError
 from app.core.usage import Receipt, Reservation, Work
 from retrieval.passage import Passage
+from retrieval.search import QuestionVector
 from routing.citation import SpanCitation, closest
 from routing.difficulty import stage1, stage2, stage3
 from routing.history.records import Outcome
@@ -63,6 +64,7 @@ class Flow:
         self._asking = asking
         self._outcome = Outcome(search_text=asking.standalone)
         self._reservation: Reservation | None = None
+        self._vector: QuestionVector | None = None
         self._over_budget: str | None = None
         self._earlier = asking.earlier
 
@@ -142,14 +144,14 @@ class Flow:
         found = self._parts.searcher.search(
             asking.caller, asking.standalone, filters=asking.request.filters, limit=PASSAGES
         )
-        self._outcome.passages = found.passages[:PASSAGES]
+        self._outcome.passages, self._vector = found.passages[:PASSAGES], found.vector
         self._outcome.timings_ms |= {"search": _ms_since(started), "embed": round(found.embed_ms, 1)}
         return PassagesUpdate(self._id, self._outcome.passages, found.took_ms)
 
     def _route(self, room: Room) -> tuple[Tier, RouteUpdate]:
         asking, passages, started = self._asking, self._outcome.passages, time.monotonic()
         kind = room.usable[0].kind
-        first = stage1(asking.request.question, kind)
+        first = stage1(asking.request.question, kind, self._vector)
         second = stage2(asking.request.question, asking.standalone, passages, kind)
         self._outcome.difficulty = second
         self._outcome.stages |= {first.stage: first.probability, second.stage: second.probability}
@@ -280,7 +282,7 @@ class Flow:
         ladder, asking, passages = self._parts.ladder, self._asking, self._outcome.passages
         if asking.request.tier != AUTO or tier is ladder.top:
             return Decision("abstain" if answer.abstained else "answer", tier, text=answer.text)
-        third = stage3(asking.request.question, asking.standalone, passages, answer, tier.kind)
+        third = stage3(asking.request.question, asking.standalone, passages, answer, tier.kind, self._vector)
         self._outcome.difficulty = third
         self._outcome.stages[third.stage] = third.probability
         return self._policy.judge(third, answer, tier, passages, room, ladder, self._price_of)

@@ -3,6 +3,7 @@
 `features` says what is looked at, `score` turns it into a probability with its reasons.
 """
 
-from routing.difficulty.score import Difficulty, stage1, stage2, stage3
+from routing.difficulty.score import stage1, stage2, stage3
+from routing.difficulty.value import Difficulty
 
 __all__ = ["Difficulty", "stage1", "stage2", "stage3"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.usage import Work
 from routing.difficulty.features import passage_features, question_features
-from routing.difficulty.score import INTERCEPT, WEIGHTS, stage1, stage2, stage3
+from routing.difficulty.weighted import INTERCEPT, WEIGHTS, stage1, stage2, stage3
 from routing.tier import Signals, TierAnswer
 from tests.routing.world import passage
 
