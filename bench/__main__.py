@@ -10,6 +10,7 @@ NAMES = {
     "search": "a hybrid query with an access filter over 100,000 chunks",
     "local": "requests through the whole ask path against the same straight to vLLM",
     "reader": "how well and how fast the reader reads what it was not trained on",
+    "routing": "how well the difficulty foretells wrong answers, beside other routers; --train fits it",
     "memory": "peak memory of the serving process with the demo indexed",
     "startup": "`--help`, the import of the web app, a second start of the demo",
 }
@@ -28,13 +29,18 @@ def main() -> int:
         "--data", type=Path, help="a folder with corpora/ and qa/; texts are generated without"
     )
     parser.add_argument("--json", action="store_true", help="end with a line of JSON, the summary")
+    parser.add_argument("--train", action="store_true", help="of routing: fit and write the models first")
     if len(sys.argv) == 1:
         parser.print_help()
         return 2
     arguments = parser.parse_args()
     if arguments.data is not None and not arguments.data.is_dir():
         parser.error(f"{arguments.data} is not a folder")
-    importlib.import_module(f"bench.{arguments.name}").run(arguments.data, arguments.json)
+    if arguments.train and arguments.name != "routing":
+        parser.error("--train is of the routing benchmark alone")
+    run = importlib.import_module(f"bench.{arguments.name}").run
+    options = {"training": True} if arguments.train else {}
+    run(arguments.data, arguments.json, **options)
     return 0
 
 

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,13 @@ class Outcome:
     answer: str
     closed_book: str
     wrong: bool
+    closed_book_right: bool
     steps_right: bool
     t5: tuple[float, ...] = ()
+
+    def asked(self, question: str) -> "Outcome":
+        """The same outcome, as if the question had been put in other words."""
+        return replace(self, question=question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ def load_outcomes(data: Path) -> list[Outcome]:
             answer=row["one"]["pred"],
             closed_book=row["zero"]["pred"],
             wrong=row["one"]["acc"] < 1,
+            closed_book_right=row["zero"]["acc"] >= 1,
             steps_right=row["multi"]["acc"] >= 1,
             t5=tuple(row.get("t5_probas") or ()),
         )
