@@ -75,7 +75,7 @@ def test_every_state_is_accessible_and_fits_its_width(
 
     def look(name: str) -> None:
         page.wait_for_load_state("networkidle")
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.evaluate("document.querySelectorAll('main details').forEach(d => d.open = true)")
         page.screenshot(path=shots / f"{name}-{scheme}-{width}.png", full_page=True, animations="disabled")
         found.extend(f"{name}: {violation}" for violation in violations(page))
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
