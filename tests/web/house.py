@@ -42,6 +42,7 @@ from routing.tier import (
     TierOutput,
     TierRequest,
     TierSpec,
+    TierStep,
 )
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
@@ -100,6 +101,8 @@ class ScriptedTier:
     error: Exception | None = None
     failed: str | None = None
     notes: tuple[str, ...] = ()
+    looks_for: tuple[str, ...] = ()
+    says_first: str = ""
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[TierRequest] = field(default_factory=list)
     priced: list[TierRequest] = field(default_factory=list)
@@ -110,6 +113,17 @@ class ScriptedTier:
 
     def at_most(self) -> Work:
         return Work(self.name, "scripted", "answered", cost_nano=self.cost_nano)
+
+    def _steps(self, request: TierRequest) -> Iterator[TierOutput]:
+        """Looks for each of `looks_for`, and waits at the gate after the first."""
+        for position, query in enumerate(self.looks_for):
+            work = Work(self.name, "scripted", "step", 100, 5, 20_000, 40)
+            text = f"Looking for {query}"
+            yield TierAttempt(work, text)
+            found = replace(request.passages[0], chunk_id=f"found-{query}")
+            yield TierStep("search", text, query, (found,) if position == 0 else (), work)
+            if position == 0:
+                self.gate.wait(20)
 
     def expected(self, request: TierRequest) -> Work:
         self.priced.append(request)
@@ -124,6 +138,9 @@ class ScriptedTier:
             raise ProviderError(self.failed, code="provider_unreachable")
         if self.error is not None:
             raise self.error
+        if self.says_first:
+            yield TierDelta(self.says_first)
+        yield from self._steps(request)
         passage = request.passages[0] if request.passages else None
         end = passage.text.find(".") + 1 if passage else 0
         text = self.text or (f"{passage.text[:end]} [1]" if passage else "I found nothing that answers this.")

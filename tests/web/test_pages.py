@@ -164,7 +164,7 @@ def test_a_rung_that_failed_is_told_calmly_and_stands_in_the_trail_at_its_cost(
 
 
 def test_the_escalation_after_a_failure_says_what_failed() -> None:
-    failed = EscalationUpdate("q", "local", "premium", UNREACHABLE)
+    failed = EscalationUpdate("q", "local", "premium", UNREACHABLE, failed=True)
     assert climbing_words(failed) == "The local model could not be reached; asking the premium model…"
     doubtful = EscalationUpdate("q", "reader", "local", "the model was not sure of its words")
     assert climbing_words(doubtful) == "The quick answer was not sure enough; asking the local model…"

@@ -21,6 +21,7 @@ from routing.updates import (
     ProblemUpdate,
     ReceiptUpdate,
     RouteUpdate,
+    StepUpdate,
     Update,
 )
 from web.api.events import json_events
@@ -36,6 +37,7 @@ from web.api.shapes import (
     decimal_text,
     passage_out,
     receipt_out,
+    step_out,
 )
 from web.auth import SignedIn
 from web.deps import Given, Kit
@@ -137,6 +139,7 @@ def answer_out(updates: Sequence[Update]) -> AskOut:
     route_update: RouteUpdate | None = None
     answer: AnswerUpdate | None = None
     receipt: ReceiptUpdate | None = None
+    steps: list[StepUpdate] = []
     for update in updates:
         match update:
             case ProblemUpdate():
@@ -147,6 +150,8 @@ def answer_out(updates: Sequence[Update]) -> AskOut:
                 answer = update
             case ReceiptUpdate():
                 receipt = update
+            case StepUpdate():
+                steps.append(update)
             case _:
                 pass
     if answer is None:
@@ -162,6 +167,7 @@ def answer_out(updates: Sequence[Update]) -> AskOut:
             tier=answer.tier,
             reasons=list(route_update.reasons) if route_update else [],
             attempts=[attempt_out(attempt) for attempt in receipt.attempts] if receipt else [],
+            steps=[step_out(step) for step in steps],
         ),
         receipt=receipt_out(receipt.receipt) if receipt else None,
     )

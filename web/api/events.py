@@ -20,10 +20,12 @@ from web.api.shapes import (
     CitationOut,
     PassageOut,
     ReceiptOut,
+    StepOut,
     attempt_out,
     citation_out,
     passage_out,
     receipt_out,
+    step_out,
 )
 from web.serving.stream import ServerEvent
 
@@ -63,16 +65,10 @@ class _EscalationEvent(BaseModel):
     failed: bool
 
 
-class _StepEvent(BaseModel):
+class _StepEvent(StepOut):
+    """Words that came before it are no part of the answer."""
+
     query_id: str
-    ordinal: int
-    tier: str
-    kind: str
-    text: str
-    query: str
-    passages: list[PassageOut]
-    input_tokens: int
-    output_tokens: int
 
 
 class _ErrorEvent(BaseModel):
@@ -140,17 +136,7 @@ def _event(name: str, body: BaseModel, sequence: int) -> ServerEvent:
 
 
 def _step(update: StepUpdate) -> _StepEvent:
-    return _StepEvent(
-        query_id=update.query_id,
-        ordinal=update.ordinal,
-        tier=update.tier,
-        kind=update.kind,
-        text=update.text,
-        query=update.query,
-        passages=[passage_out(passage) for passage in update.passages],
-        input_tokens=update.input_tokens,
-        output_tokens=update.output_tokens,
-    )
+    return _StepEvent(query_id=update.query_id, **step_out(update).model_dump())
 
 
 def _answer(update: AnswerUpdate) -> _AnswerEvent:

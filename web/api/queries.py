@@ -19,6 +19,7 @@ from web.api.shapes import (
     attempt_out,
     citation_out,
     receipt_out,
+    step_out,
 )
 from web.auth import SignedIn
 from web.deps import Given, Kit
@@ -70,6 +71,7 @@ def _query_out(asked: AskedQuestion) -> QueryOut:
             tier=answer.tier if answer else route.tier,
             reasons=list(route.reasons),
             attempts=[attempt_out(attempt) for attempt in asked.attempts],
+            steps=[step_out(step) for step in asked.steps],
         )
         if route
         else None,

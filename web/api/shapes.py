@@ -18,6 +18,7 @@ from retrieval.snippet import Snippet
 from routing.history import ReasonCode
 from routing.updates import Attempt as CoreAttempt
 from routing.updates import Citation as CoreCitation
+from routing.updates import StepUpdate as CoreStep
 from web.errors import Problem
 
 MAX_RESULTS = 50
@@ -137,6 +138,21 @@ class AttemptOut(BaseModel):
     duration_ms: int
 
 
+class StepOut(BaseModel):
+    """One step of a rung that works in several: what it looked for, and the passages that it found first."""
+
+    ordinal: int
+    tier: str
+    kind: str
+    text: str
+    query: str
+    passages: list[PassageOut]
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    duration_ms: int
+
+
 class RouteOut(BaseModel):
     """`difficulty` is the probability that the cheap rung's answer would be wrong."""
 
@@ -144,6 +160,7 @@ class RouteOut(BaseModel):
     tier: str
     reasons: list[str]
     attempts: list[AttemptOut] = Field(default_factory=list)
+    steps: list[StepOut] = Field(default_factory=list)
 
 
 class ReceiptOut(BaseModel):
@@ -259,6 +276,21 @@ def attempt_out(attempt: CoreAttempt) -> AttemptOut:
         output_tokens=attempt.output_tokens,
         cost_nano=attempt.cost_nano,
         duration_ms=attempt.duration_ms,
+    )
+
+
+def step_out(step: CoreStep) -> StepOut:
+    return StepOut(
+        ordinal=step.ordinal,
+        tier=step.tier,
+        kind=step.kind,
+        text=step.text,
+        query=step.query,
+        passages=[passage_out(passage) for passage in step.passages],
+        input_tokens=step.input_tokens,
+        output_tokens=step.output_tokens,
+        cost_nano=step.cost_nano,
+        duration_ms=step.duration_ms,
     )
 
 

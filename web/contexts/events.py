@@ -11,6 +11,7 @@ from web.present.views import (
     ResultView,
     RouteView,
     SearchFormView,
+    StepView,
     TurnView,
 )
 
@@ -65,6 +66,15 @@ class RestartEvent(Context):
     template: ClassVar[str] = "events/restart.html"
     superseded: tuple[str, ...] = field(default=())
     climbing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepsEvent(Context):
+    """What was looked for on the way; folded away when the answer is `done`."""
+
+    template: ClassVar[str] = "events/steps.html"
+    steps: tuple[StepView, ...]
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)

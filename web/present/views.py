@@ -192,6 +192,20 @@ class ProblemView:
     action: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step on the way to an answer: what was looked for, in words and as the search had it, and what came of
+    it. `passages` are titles with addresses."""
+
+    text: str
+    query: str
+    found: str
+    passages: tuple[tuple[str, str], ...]
+    tokens: str
+    cost: str
+    duration: str
+
+
 TurnState = Literal["running", "done", "failed"]
 
 
@@ -215,6 +229,7 @@ class TurnView:
     reasons: tuple[tuple[ReasonCode, str], ...] = FEEDBACK_REASONS
     withheld: str | None = None
     filters: tuple[str, ...] = ()
+    steps: tuple[StepView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,6 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "failed": ("failed", "bad"),
     "step": ("a step on the way", "quiet"),
     "shadow": ("checked unseen", "quiet"),
-    "step": ("a step on the way", "quiet"),
 }
 
 

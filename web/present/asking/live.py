@@ -26,17 +26,18 @@ from web.contexts import (
     ReceiptEvent,
     RestartEvent,
     RouteEvent,
+    StepsEvent,
 )
 from web.present.asking.answers import (
     answer_view,
     authors_of,
-    is_sentence,
     receipt_view,
     results_of,
     route_view,
     tier_label,
 )
 from web.present.asking.problems import problem_view
+from web.present.asking.steps import step_views
 from web.present.views import BetterView, Piece, TurnView
 from web.render import Renderer
 from web.serving.stream import ServerEvent
@@ -47,6 +48,11 @@ _OPEN_CITE = re.compile(r"\s?\[?$|\s?\[\d{0,3}$")
 
 class Rungs(Protocol):
     """What a page needs to know of the ladder."""
+
+    @property
+    def currency(self) -> str:
+        """That of the plan."""
+        ...
 
     @property
     def routine_notes(self) -> frozenset[str]:
@@ -75,6 +81,7 @@ class LivePage:
         self._passages: tuple[Passage, ...] = ()
         self._took_ms: int | None = None
         self._route: RouteUpdate | None = None
+        self._steps: list[StepUpdate] = []
 
     def events(
         self, updates: Iterable[tuple[int, Update] | None], after: int = 0
@@ -112,8 +119,7 @@ class LivePage:
             case EscalationUpdate():
                 return self._escalation(update)
             case StepUpdate():
-                self._passages += update.passages
-                return [self._results(())] if update.passages else []
+                return self._step(update)
             case AnswerUpdate():
                 return self._answer(update)
             case ReceiptUpdate():
@@ -159,6 +165,22 @@ class LivePage:
             self._route_line(update.to_tier, reasons),
         ]
 
+    def _step(self, update: StepUpdate) -> list[tuple[str, str]]:
+        """Words that were said before a step are no part of the answer: their place is made empty."""
+        self._steps.append(update)
+        events = [self._steps_list(done=False)]
+        if self._text:
+            self._text = self._held = ""
+            events.append(("restart", self._renderer.html(RestartEvent())))
+        known = {passage.chunk_id for passage in self._passages}
+        new = tuple(passage for passage in update.passages if passage.chunk_id not in known)
+        self._passages += new
+        return [*events, self._results(())] if new else events
+
+    def _steps_list(self, *, done: bool) -> tuple[str, str]:
+        views = step_views(self._steps, self._rungs.currency)
+        return "steps", self._renderer.html(StepsEvent(steps=views, done=done))
+
     def _answer(self, update: AnswerUpdate) -> list[tuple[str, str]]:
         view = answer_view(
             update.query_id,
@@ -168,6 +190,8 @@ class LivePage:
             authors_of(self._passages, asker=self._asker),
         )
         events = [("answer", self._renderer.html(AnswerEvent(answer=view))), self._results(update.citations)]
+        if self._steps:
+            events.append(self._steps_list(done=True))
         if self._route is not None and update.tier == self._route.tier:
             events.append(self._route_line(update.tier, self._route.reasons))
         return events
@@ -191,6 +215,6 @@ def climbing_words(update: EscalationUpdate) -> str:
     """Why the next rung is asked. What failed is told in a sentence, what was not good enough in a phrase."""
     label = tier_label(update.to_tier)
     asked = label[:1].lower() + label[1:] if label[1:2].islower() else label
-    if is_sentence(update.reason):
+    if update.failed:
         return f"{update.reason.partition('. ')[0].rstrip('.')}; asking the {asked}…"
     return f"The quick answer was not sure enough; asking the {asked}…"

@@ -28,6 +28,7 @@ from web.present.asking.answers import (
 from web.present.asking.filters import filter_words
 from web.present.asking.live import Rungs
 from web.present.asking.problems import problem_view
+from web.present.asking.steps import step_views
 from web.present.record_views import ReceiptRowView
 from web.present.views import (
     FEEDBACK_REASONS,
@@ -52,6 +53,10 @@ class LadderOf:
     def __init__(self, services: Services, caller: Caller) -> None:
         self._services = services
         self._caller = caller
+
+    @property
+    def currency(self) -> str:
+        return self._services.usage.plan.currency
 
     @property
     def routine_notes(self) -> frozenset[str]:
@@ -113,6 +118,7 @@ def turn_view(trail: Trail, rungs: Rungs, now: datetime, *, asker: str) -> TurnV
         else None,
         feedback=feedback_view(asked.feedback) if asked.feedback else None,
         filters=filter_words(asked.filters),
+        steps=step_views(asked.steps, rungs.currency),
     )
 
 
