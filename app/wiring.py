@@ -15,7 +15,7 @@ import structlog
 from app.core.config import Settings, get_settings
 from app.core.db import Database
 from app.core.directory import Directory
-from app.core.errors import ConfigurationError, NotFoundError, RungError
+from app.core.errors import NotFoundError, RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID, EVERYONE, PUBLIC, Caller
 from app.core.sign_in import SignIns
 
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from routing.catalogue import Catalogue
     from routing.catalogue.choice import PromptChooser
     from routing.history import History
-    from routing.policy.evidence.sample import Judge
     from routing.policy.evidence.shadow import ShadowSampler
     from routing.policy.service import PolicyDesk
     from routing.reading.card import ReaderCard
     from routing.reading.reader import Reader
     from routing.runner import AskRunner
-    from routing.tier import Tier, TierSpec
+    from routing.tier import Ladder, Tier, TierSpec
     from web.deps import HealthCheck, Services
 
 
@@ -204,19 +203,11 @@ class House:
     @cached_property
     def answerer(self) -> "Answerer":
         from routing.answer import Answerer
-        from routing.tiers import build_ladder
 
         return Answerer(
             database=self.database,
             searcher=self.searcher,
-            ladder=build_ladder(
-                self.settings,
-                self.reader,
-                self.ledger.plan.currency,
-                adapters=self.adapters,
-                prompts=self.catalogue.prompts,
-                prices=self.catalogue.prices,
-            ),
+            ladder=self._ladder(),
             meter=self.ledger,
             may_read_document=self.library.may_read,
             policies=self.policies,
@@ -226,27 +217,18 @@ class House:
     @cached_property
     def sampler(self) -> "ShadowSampler":
         """What checks some of the questions in the background."""
-        from routing.policy.evidence.shadow import ShadowSampler
+        from routing.policy.evidence.making import make_sampler
 
-        sampler = ShadowSampler(
-            self.database, ladder=lambda: self.answerer.ladder, meter=self.ledger, judge=self._judge
+        sampler = make_sampler(
+            self.settings,
+            self.database,
+            ladder=lambda: self.answerer.ladder,
+            meter=self.ledger,
+            currency=self.ledger.plan.currency,
+            prices=self.catalogue.prices,
         )
         self._closing.callback(sampler.close)
         return sampler
-
-    def _judge(self) -> "Judge | None":
-        """Compares answers with the premium model; nothing where none is set up."""
-        from routing.llm.chat import LiteLlmModel
-        from routing.llm.judge import ModelJudge
-        from routing.llm.prices import find_prices
-
-        try:
-            model = LiteLlmModel.of(self.settings)
-            prices = find_prices(self.settings, self.ledger.plan.currency, self.catalogue.prices)
-        except ConfigurationError as error:
-            structlog.get_logger().info("no judge of shadow samples", why=error.code)
-            return None
-        return ModelJudge(self.answerer.ladder.top.name, model, prices)
 
     @cached_property
     def policies(self) -> "PolicyDesk":
@@ -268,26 +250,31 @@ class House:
 
         around = Surroundings(
             currency=self.ledger.plan.currency,
-            tier_with=self._rung_with_prompt,
+            tier_with=lambda spec, prompts: self._ladder(spec, prompts=prompts).top,
             meter=self.ledger,
             caller_of=self._caller_of,
             may_read_all=self.library.may_read_all,
         )
         return build_catalogue(self.database, around)
 
-    def _rung_with_prompt(self, spec: "TierSpec", prompts: "PromptChooser") -> "Tier":
-        """A rung as it is in service, but for its prompt."""
+    def _ladder(
+        self,
+        *specs: "TierSpec",
+        adapters: "AdapterChooser | None" = None,
+        prompts: "PromptChooser | None" = None,
+    ) -> "Ladder":
+        """The rungs as they are in service, but for what is given."""
         from routing.tiers import build_ladder
 
         return build_ladder(
             self.settings,
             self.reader,
             self.ledger.plan.currency,
-            specs=[spec],
-            adapters=self.adapters,
-            prompts=prompts,
+            specs=specs or None,
+            adapters=adapters or self.adapters,
+            prompts=prompts or self.catalogue.prompts,
             prices=self.catalogue.prices,
-        ).top
+        )
 
     @cached_property
     def adapters(self) -> "Adapters":
@@ -299,17 +286,9 @@ class House:
             kind_of=self._kind_of_source,
             caller_of=self._caller_of,
             people_of=self._people,
-            rung_with=self._local_rung,
+            rung_with=lambda spec, adapters: self._ladder(spec, adapters=adapters).top,
         )
         return build_adapters(self.settings, self.database, around)
-
-    def _local_rung(self, spec: "TierSpec", adapters: "AdapterChooser") -> "Tier":
-        """The local rung of a ladder, with these adapters."""
-        from routing.tiers import build_ladder
-
-        currency = self.ledger.plan.currency
-        ladder = build_ladder(self.settings, self.reader, currency, specs=[spec], adapters=adapters)
-        return ladder.top
 
     def _kind_of_source(self, workspace_id: str, name: str) -> str | None:
         from ingest.sync.runs import find_source
