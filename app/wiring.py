@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from routing.reading.card import ReaderCard
     from routing.reading.reader import Reader
     from routing.runner import AskRunner
-    from routing.tier import Ladder, Tier, TierSpec
+    from routing.tier import Ladder, TierSpec
     from web.deps import HealthCheck, Services
 
 
