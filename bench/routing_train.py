@@ -24,6 +24,9 @@ LEFT_OUT = Path(__file__).with_name("left_out")
 DIRECTIONS = 16
 """Of the questions' meaning. Chosen by cross-validation on the training rows, 16 against 0, 64 and all."""
 
+TREE_SHARES = (0.5,)
+"""With each training set left out in turn, the mixture was better than either part on the set left out."""
+
 Row = Mapping[str, float]
 
 
@@ -90,7 +93,7 @@ def _train_into(
 
 
 def _keep(folder: Path, name: str, rows: Sequence[Row], wrong: Sequence[bool]) -> ScoreModel:
-    model = fit(rows, wrong, name=name)
+    model = fit(rows, wrong, name=name, tree_shares=TREE_SHARES)
     model.save(folder / f"{name}.json")
     found = model.file
     told = " ".join(f"{key} {value:.3f}" for key, value in found.metrics.items())

@@ -1,7 +1,7 @@
 """Difficulty: the probability that the cheap rung's answer would be wrong, with its reasons in words.
 
-Each stage is a small model in `models/`, fitted to recorded answers and calibrated (`python -m bench routing`,
-figures in docs/routing-quality.md). Stages 1 and 3 differ with the kind of rung:
+Each stage is a small model in `models/`, fitted to recorded answers and calibrated: `python -m bench
+routing` measures them, docs/routing-quality.md has the figures. Stages 1 and 3 differ with the kind of rung:
 
 | file | of | looks at |
 |---|---|---|
