@@ -33,7 +33,7 @@ def test_only_wiring_joins_the_siblings() -> None:
 VENDORS = {
     "qdrant_client": ("retrieval/index/",),
     "qdrant_edge": ("retrieval/index/",),
-    "litellm": ("routing/llm/",),
+    "litellm": ("routing/llm/", "bench/routing_rivals.py"),
     "openai": ("routing/llm/",),
     "torch": (
         "retrieval/embedder.py",
@@ -46,6 +46,7 @@ VENDORS = {
     "transformers": ("routing/reading/network.py", "routing/adapters/learning/"),
     "peft": ("routing/reading/network.py", "routing/adapters/learning/"),
     "httpx": ("routing/adapters/server.py", "routing/llm/", "bench/"),
+    "sklearn": ("bench/",),
     "dbos": ("app/worker.py",),
     "pypdfium2": ("ingest/parsing/",),
     "python_calamine": ("ingest/parsing/",),
