@@ -220,6 +220,8 @@ def test_every_page_is_accessible_fits_its_width_and_has_its_picture_taken(
         ("sources", "/sources"),
         ("source", "/sources/quillmark"),
         ("models-empty", "/models"),
+        ("quality", "/quality"),
+        ("policy", "/quality/policy"),
         ("not-found", "/documents/00000000-0000-0000-0000-000000000000"),
     ):
         page.goto(demo.url + path)
