@@ -5,6 +5,7 @@ Fitted to the training parts, chosen by cross-validation there, and measured on 
 share at a quality is told, the premium rung is simulated as always right.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from bench.routing_fit import fit
 from bench.routing_scores import auroc, calibration_error, interval, share_at_quality
 from routing.difficulty.model import ScoreModel
 from routing.difficulty.question import question_features
-from routing.difficulty.reading import passage_features, reader_features
+from routing.difficulty.reading import answered_features, passage_features
 
 MODELS = Path(__file__).parents[1] / "routing" / "difficulty" / "models"
 FILES = {"question": "question.reader.json", "passages": "passages.json", "answer": "answer.reader.json"}
@@ -81,13 +82,13 @@ class ReaderScores:
 
 
 def features(label: Label, stage: str) -> dict[str, float]:
-    """What the stage knows of a question. Each keeps all that the one before knew."""
-    found = question_features(label.question)
-    if stage != "question":
-        found |= passage_features(label.question, label.passages)
-    if stage == "answer":
-        found |= reader_features(label.question, label.passages, label.answer)
-    return found
+    """What the stage looks at."""
+    question, passages = label.question, label.passages
+    if stage == "question":
+        return question_features(question)
+    if stage == "passages":
+        return question_features(question) | passage_features(question, passages)
+    return answered_features(question, passages, label.answer)
 
 
 def score_reader(data: Path, cache: Path | None = None, models: Path = MODELS) -> ReaderScores:
@@ -125,13 +126,22 @@ def train_reader_models(data: Path, cache: Path | None = None, models: Path = MO
 
 def fit_stage(labels: Sequence[Label], stage: str) -> ScoreModel:
     """A model of one stage. Questions that share their nearest passage stay on one side of a fold."""
+    counted = _alike_in_weight(labels)
     model = fit(
-        [with_seen(features(label, stage), seen=not label.kept_apart) for label in labels],
-        [not label.right for label in labels],
+        [with_seen(features(label, stage), seen=not label.kept_apart) for label in counted],
+        [not label.right for label in counted],
         name=FILES[stage].removesuffix(".json"),
-        groups=[f"{label.set} {_nearest(label)}" for label in labels],
+        groups=[f"{label.set} {_nearest(label)}" for label in counted],
     )
     return as_unseen(model)
+
+
+def _alike_in_weight(labels: Sequence[Label]) -> list[Label]:
+    """The labels of smaller sets several times, so that each set counts about the same: none of them is a
+    company's own mix, and one of them is half made of questions that nothing answers."""
+    sizes = Counter(label.set for label in labels)
+    most = max(sizes.values())
+    return [label for label in labels for _ in range(round(most / sizes[label.set]))]
 
 
 def _nearest(label: Label) -> str:

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from retrieval.passage import Passage
 from routing.citation import SpanCitation
-from routing.difficulty.question import asked_for
+from routing.difficulty.question import asked_for, question_features
 from routing.text.sentences import is_row
 from routing.text.words import content_words, coverage, names, words
 from routing.tier import TierAnswer
@@ -89,6 +89,21 @@ def _agreement(passages: Sequence[Passage]) -> float:
     nearest = {chunk for _, chunk in sorted(dense, reverse=True)[:3]}
     shared = nearest & {chunk for _, chunk in sorted(sparse, reverse=True)[:3]}
     return len(shared) / len(nearest) if nearest else 0.0
+
+
+def answered_features(standalone: str, passages: Sequence[Passage], answer: TierAnswer) -> dict[str, float]:
+    """All that the third stage looks at for the reader. Of the question alone only what is asked for, and
+    whether it ties facts together: its other cues hold in the set that they were learned on and not in the
+    next."""
+    asked = question_features(standalone)
+    return {
+        **{name: asked[name] for name in asked if name.startswith("q_asks_") or name in _TIES},
+        **passage_features(standalone, passages),
+        **reader_features(standalone, passages, answer),
+    }
+
+
+_TIES = frozenset({"q_choice", "q_comparison", "q_kinship", "q_relatives", "q_possessives", "q_of"})
 
 
 def reader_features(standalone: str, passages: Sequence[Passage], answer: TierAnswer) -> dict[str, float]:
