@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Boolean, ColumnElement, bindparam, text
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from app.core.db import UtcDateTime
 from routing.policy.evidence.agreement import agreement
 from routing.policy.tables import LabelRow
 from routing.tables import FeedbackRow, QueryRow
@@ -23,6 +24,16 @@ How = Literal["feedback", "escalation", "shadow"]
 NOT_THE_ANSWERER = frozenset({"outdated", "wrong_source"})
 """Reasons of a bad answer that a better model could not have helped: the documents are to blame, or the
 choice of sources."""
+
+# One statement, so that two who collect at once do not stumble over each other.
+_KEEP = text(
+    "INSERT INTO policy_label"
+    " (query_id, how, workspace_id, tier, kind, wrong, judged_by, probability, note, created_at)"
+    " VALUES (:query_id, :how, :workspace_id, :tier, :kind, :wrong, :judged_by, :probability, :note,"
+    " :created_at)"
+    " ON CONFLICT (query_id, how) DO UPDATE SET wrong = excluded.wrong, judged_by = excluded.judged_by,"
+    " note = excluded.note, created_at = excluded.created_at"
+).bindparams(bindparam("wrong", type_=Boolean), bindparam("created_at", type_=UtcDateTime))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +62,13 @@ def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) 
         select(LabelRow).where(LabelRow.workspace_id == workspace_id, LabelRow.how != "shadow")
     ).all()
     for row in kept:
-        new = wanted.pop((row.query_id, row.how), None)
+        new = wanted.get((row.query_id, row.how))
         if new is None:
             session.delete(row)
-        elif (row.wrong, row.note) != (new.wrong, new.note):
-            session.merge(new)
-    session.add_all(wanted.values())
+        elif (row.wrong, row.note, row.probability) == (new.wrong, new.note, new.probability):
+            del wanted[row.query_id, row.how]
+    if wanted:
+        session.connection().execute(_KEEP, [row.model_dump() for row in wanted.values()])
 
 
 def load(session: Session, workspace_id: str) -> list[Label]:

@@ -1,5 +1,6 @@
 """Which past answers become labels, and which never do."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -107,3 +108,12 @@ def test_shadow_labels_are_left_alone(company: Company) -> None:
 def test_agreement_is_claimed_only_where_it_shows(first: str, second: str, found: str) -> None:
     assert agreement(first, second) == found
     assert agreement(second, first) == found
+
+
+def test_many_who_collect_at_once_do_not_stumble(company_on_both: Company) -> None:
+    company = company_on_both
+    for number in range(20):
+        company.asked(f"q{number}", good=bool(number % 2))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: labels(company), range(16)))
+    assert all(len(one) == 20 for one in found)
