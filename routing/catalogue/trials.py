@@ -217,7 +217,11 @@ class _Running:
     ) -> None:
         tier, meter = self._tiers[prompt_id], self._trials.meter
         reservation = meter.reserve(self._caller, f"trial-{new_id()}", [tier.at_most()])
-        said = _said(tier, request)
+        try:
+            said = _said(tier, request)
+        except BaseException:
+            meter.release(reservation, "a trial ended before its answer")
+            raise
         row = PromptTrialAnswerRow(
             trial_id=self._id,
             prompt_id=prompt_id,

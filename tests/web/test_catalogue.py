@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from app.core.clock import utc_now
 from app.core.config import Settings
 from routing.catalogue.prices import NewPrice
+from routing.llm.deployments import DeploymentState
 from routing.question import AskRequest
 from tests.web.browser import TestClient
 from tests.web.house import House
@@ -60,6 +61,21 @@ def test_each_model_has_its_figures_with_a_table_behind_the_line(ana: TestClient
     assert "50 % right" in page and "over 2 judged" in page
     assert response.text.count("<polyline") == 2
     assert "day by day" in page
+
+
+def test_each_deployment_shows_its_state_and_its_latest_error(ana: TestClient, house: House) -> None:
+    now = utc_now()
+    states = (
+        DeploymentState("gpt at eu.example", "open", "401: key <b>revoked</b>", now, 7, 3, 15),
+        DeploymentState("gpt at us.example", "closed", None, now, 2, 0, 15),
+    )
+    house.premium.deployments = lambda: states  # type: ignore[attr-defined]
+    response = ana.get("/models")
+    page = text_of(response.text)
+    assert "left out" in page and "3 of 7 calls failed in the last 15 minutes" in page
+    assert "401: key &lt;b&gt;revoked" in response.text
+    found = ana.get("/api/v1/models").json()["deployments"]
+    assert [(one["name"], one["state"]) for one in found] == [(one.name, one.state) for one in states]
 
 
 def test_a_price_is_entered_and_shown_with_its_origin(ana: TestClient, house: House) -> None:

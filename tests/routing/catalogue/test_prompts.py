@@ -24,7 +24,8 @@ from routing.catalogue.files import (
     load_tests,
     problems_of,
 )
-from routing.catalogue.prompts import in_share
+from routing.catalogue.prices import ModelPriceBook, NewPrice
+from routing.catalogue.prompts import PromptDesk, in_share
 from routing.llm.prompt import PROMPTS_DIR, load_prompt
 from routing.tables import QueryRow
 from routing.tier import Signals, TierAnswer, load_specs
@@ -69,6 +70,22 @@ def test_a_served_prompt_speaks_from_the_next_question_on_and_a_rollback_brings_
     assert speaking(company) == "premium.v2"
     actions = [(entry.action, entry.prompt_id) for entry in desk.entries("default")]
     assert actions == [("rollback", "premium.v2"), ("serve", "premium.v1")]
+
+
+def test_another_process_follows_after_a_moment(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routing.catalogue.prompts._FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("routing.catalogue.prices._FRESH_SECONDS", -1.0)
+    database, catalogue = small_company.world.database, small_company.catalogue
+    elsewhere = PromptDesk(database, FILES)
+    prices = ModelPriceBook(database, "EUR", small_company.clock)
+    assert elsewhere.prompt_for("premium", "premium.v2", "default", "q") == "premium.v2"
+    assert prices.in_force("premium", "openai/fake-large", "EUR") is None
+    catalogue.prompts.serve(ADMIN, "premium.v1")
+    catalogue.prices.set(ADMIN, NewPrice("premium", "openai/fake-large", "1", "2"))
+    assert elsewhere.prompt_for("premium", "premium.v2", "default", "q") == "premium.v1"
+    assert prices.in_force("premium", "openai/fake-large", "EUR") is not None
 
 
 def test_another_workspace_keeps_its_own(small_company: Company) -> None:

@@ -92,6 +92,18 @@ def test_failures_are_counted_with_their_true_cost(small_company: Company, provi
     assert small_company.world.meter.held_nano == 0
 
 
+def test_what_breaks_in_the_middle_holds_no_money(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("routing.catalogue.trials._outputs", breaks)
+    with pytest.raises(RuntimeError):
+        small_company.catalogue.trials.run(ADMIN, "premium.v1")
+    assert small_company.world.meter.held_nano == 0
+
+
 def test_a_budget_ends_it_and_what_was_done_is_kept(small_company: Company) -> None:
     meter = small_company.world.meter
     meter.cap_nano = 4 * meter.prices_nano["premium"]
