@@ -162,7 +162,7 @@ def _run(prompt: str, on: str, limit: int, email: str | None, tier: str | None, 
         ("failed calls", lambda side: side.failed),
         ("cost a question", lambda side: format_money(side.cost_each_nano, currency)),
         ("median answer", lambda side: _ms(side.p50_ms)),
-        ("slowest of 20", lambda side: _ms(side.p95_ms)),
+        ("95 of 100 within", lambda side: _ms(side.p95_ms)),
     ]
     rows = [(name, *(value(side) for side in found.sides)) for name, value in lines]
     print_table(f"Trial of {prompt} on {found.model}", names, rows)

@@ -19,7 +19,7 @@ class Side:
     passed: test cases whose every rule it kept; `broken` names the others and what they broke. agreement: the
     mean over the `rated` past questions whose answer somebody accepted, from 0 to 1. abstained: past ones
     it found nothing for. failed: questions whose call failed. cost_nano, tokens: of all its calls. p50_ms,
-    p95_ms: of an answer, over those that came; nothing where none did.
+    p95_ms: of an answer, over those that came but the trial's first; nothing where none did.
     """
 
     prompt_id: str
