@@ -10,7 +10,7 @@ import structlog
 from app.core.errors import BudgetExceededError, ProviderError, RungError, UnavailableError
 from app.core.usage import Receipt, Reservation, Work
 from retrieval.passage import Passage
-from retrieval.search import QuestionVector
+from retrieval.search import QuestionVector, SearchResult
 from routing.citation import SpanCitation, closest
 from routing.difficulty import stage1, stage2, stage3
 from routing.history.records import Outcome
@@ -105,11 +105,9 @@ class Flow:
         yield update
         yield ReceiptUpdate(self._id, receipt, self._attempts())
         if (share := self._policy.shadow_share) > 0:
-            sample = sample_of(
-                self._asking, self._outcome, self._earlier, self._parts.ladder, self._search_again
-            )
-            if sample is not None:
-                self._parts.sampler.offer(sample, share)
+            it = sample_of(self._asking, self._outcome, self._earlier, self._parts.ladder, self._search_again)
+            if it is not None:
+                self._parts.sampler.offer(it, share)
 
     def _reserve(self) -> Room:
         """Holds the most this question may cost; leaves out the dearest rungs until it fits."""
@@ -140,10 +138,8 @@ class Flow:
         return Room(usable[:count], self._over_budget or "", left_out)
 
     def _search(self) -> PassagesUpdate:
-        asking, started = self._asking, time.monotonic()
-        found = self._parts.searcher.search(
-            asking.caller, asking.standalone, filters=asking.request.filters, limit=PASSAGES
-        )
+        started = time.monotonic()
+        found = self._find(self._asking.standalone)
         self._outcome.passages, self._vector = found.passages[:PASSAGES], found.vector
         self._outcome.timings_ms |= {"search": _ms_since(started), "embed": round(found.embed_ms, 1)}
         return PassagesUpdate(self._id, self._outcome.passages, found.took_ms)
@@ -272,11 +268,11 @@ class Flow:
 
     def _search_again(self, query: str) -> tuple[Passage, ...]:
         """As the question itself was searched for: the same person, the same filters."""
-        asking = self._asking
-        found = self._parts.searcher.search(
-            asking.caller, query, filters=asking.request.filters, limit=PASSAGES
-        )
-        return found.passages[:PASSAGES]
+        return self._find(query).passages[:PASSAGES]
+
+    def _find(self, query: str) -> SearchResult:
+        caller, filters = self._asking.caller, self._asking.request.filters
+        return self._parts.searcher.search(caller, query, filters=filters, limit=PASSAGES)
 
     def _judge(self, answer: TierAnswer, tier: Tier, room: Room) -> Decision:
         ladder, asking, passages = self._parts.ladder, self._asking, self._outcome.passages
