@@ -80,7 +80,8 @@ class PolicyDesk:
         """What is in force and what can be said for it. Labels are counted as they are now."""
         history = self._store.history(workspace_id)
         choice, row = self._store.current(workspace_id)
-        fit, now = self._fit(workspace_id, choice, row), self._labels(workspace_id)
+        fit = self._fit(workspace_id, choice, row)
+        now = labels.comparable(self._labels(workspace_id))
         needed = max((rung.labels.needed for rung in fit.rungs), default=0)
         return PolicyView(
             objective=choice.objective,
@@ -229,7 +230,7 @@ class PolicyDesk:
             choice.objective,
             fitting.Known(
                 kinds=kinds,
-                labels=self._labels(workspace_id),
+                labels=labels.comparable(self._labels(workspace_id)),
                 before={kind: float(kept.get(kind, CLIMB_ABOVE)) for kind in kinds},
                 probabilities=[question.probability for question in asked],
                 extra_nano=self._extra_nano(workspace_id, since, choice.objective),

@@ -4,7 +4,7 @@ Only a finished, shown answer of a rung that is judged gets one: a failed, inter
 answer says nothing about the difficulty, and neither does one whose rung the asker named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -39,7 +39,7 @@ _KEEP = text(
 @dataclass(frozen=True, slots=True)
 class Label:
     """Whether a cheap rung's answer was wrong. See `LabelRow`. `shown` is false where the question climbed on
-    and the asker got a better rung's answer."""
+    and the asker got a better rung's answer. `model` is what worked the probability out."""
 
     query_id: str
     how: How
@@ -48,6 +48,7 @@ class Label:
     probability: float
     created_at: datetime
     shown: bool = True
+    model: str | None = None
 
 
 def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> None:
@@ -74,7 +75,7 @@ def collect(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) 
 def load(session: Session, workspace_id: str) -> list[Label]:
     """Every label of a workspace, oldest first."""
     rows = session.exec(
-        select(LabelRow, QueryRow.tier)
+        select(LabelRow, QueryRow.tier, QueryRow.difficulty_model)
         .join(QueryRow, col(QueryRow.id) == col(LabelRow.query_id))
         .where(LabelRow.workspace_id == workspace_id)
         .order_by(col(LabelRow.created_at))
@@ -88,9 +89,19 @@ def load(session: Session, workspace_id: str) -> list[Label]:
             row.probability,
             row.created_at,
             shown=row.tier == answered_by,
+            model=model,
         )
-        for row, answered_by in rows
+        for row, answered_by, model in rows
     ]
+
+
+def comparable(labels: Sequence[Label]) -> list[Label]:
+    """Those whose probability comes from the model that worked out the newest one of their kind of rung.
+
+    Those of another model are on another scale.
+    """
+    newest = {label.kind: label.model for label in sorted(labels, key=lambda one: one.query_id)}
+    return [label for label in labels if label.model == newest[label.kind]]
 
 
 def _of_feedback(session: Session, workspace_id: str, kinds: Mapping[str, RungKind]) -> list[LabelRow]:

@@ -158,6 +158,14 @@ def test_a_failed_or_half_answer_makes_no_label(company: Company) -> None:
     assert not after.changed and after.rungs[0].labels == before.rungs[0].labels
 
 
+def test_labels_of_an_earlier_difficulty_model_prove_nothing_for_this_one(company: Company) -> None:
+    forty_five_right(company)
+    assert company.desk.calibrate("default").state == "guaranteed"
+    shadow(company, "r", 0.1, wrong=False, difficulty_model="answer.reader.2")
+    report = company.desk.calibrate("default")
+    assert (report.state, report.rungs[0].labels.shadow, report.rungs[0].after) == ("careful", 1, 0.5)
+
+
 def test_a_share_begins_at_the_hardest_questions(company: Company) -> None:
     for number in range(100):
         company.asked(f"q{number:03}", stage3=number / 100)
