@@ -22,12 +22,12 @@ from pathlib import Path
 
 from retrieval.passage import Passage
 from retrieval.search import QuestionVector
-from routing.difficulty import weighted
 from routing.difficulty.answers import agreement_features, answer_features
 from routing.difficulty.meaning import Meaning
 from routing.difficulty.model import ScoreModel, squash
 from routing.difficulty.phrases import reasons
 from routing.difficulty.question import question_features
+from routing.difficulty.reading import passage_features, reader_features
 from routing.difficulty.value import Difficulty, Stage
 from routing.tier import RungKind, TierAnswer
 
@@ -55,7 +55,7 @@ class Models:
     ) -> Difficulty:
         """From the question alone. `kind` is that of the rung whose answer is meant."""
         if kind == "reader":
-            return weighted.stage1(question)
+            return self._score("question", "question.reader", question_features(question))
         meant = self.meaning(vector)
         return self._score(
             "question", _named("question.chat", meant), question_features(question) | (meant or {})
@@ -63,17 +63,18 @@ class Models:
 
     def stage2(
         self,
-        question: str,
+        question: str,  # noqa: ARG002 - the question with what it refers to says all of it
         standalone: str,
         passages: Sequence[Passage],
         kind: RungKind = "reader",  # noqa: ARG002 - one model serves both
     ) -> Difficulty:
         """From the question and the passages. `standalone` is the question with what it refers to."""
-        return weighted.stage2(question, standalone, passages)
+        features = question_features(standalone) | passage_features(standalone, passages)
+        return self._score("passages", "passages", features)
 
     def stage3(
         self,
-        question: str,
+        question: str,  # noqa: ARG002
         standalone: str,
         passages: Sequence[Passage],
         answer: TierAnswer,
@@ -82,7 +83,9 @@ class Models:
     ) -> Difficulty:
         """From the question, the passages, and the cheap rung's answer."""
         if kind == "reader":
-            return weighted.stage3(question, standalone, passages, answer)
+            features = question_features(standalone) | passage_features(standalone, passages)
+            features |= reader_features(standalone, passages, answer)
+            return self._score("answer", "answer.reader", features)
         meant, without = self.meaning(vector), answer.signals.closed_book_text
         features = answer_features(standalone, answer.text) | (meant or {})
         if without is None:

@@ -25,7 +25,10 @@ from tests.routing.world import (
     with_premium,
 )
 
-HARD = "How does the annual leave of everyone compare with the hotel limit, and why do they differ?"
+HARD = (
+    "Why do the annual leave and the hotel limit differ between the sister companies Northwind and Contoso, "
+    "and which of both was not changed since 2019?"
+)
 BOTH = "There are 28 days of annual leave [1][2][3][4]. The hotel limit is 140 euros a night [1][2][3][4]."
 DOUBTFUL = "Perhaps some leave [1]."
 BETTER = "Premium says: 28 days of annual leave and a hotel limit of 140 euros a night [1][2][3][4]."

@@ -15,7 +15,10 @@ from routing.updates import CONFLICT_NOTE, PassagesUpdate, StepUpdate, Update
 from tests.fakes.openai_server import OpenAiServer, Reply, Tool
 from tests.routing.world import ANA, Document, World, answer_of, kinds, problem_of, receipt_of
 
-HARD = "How does the annual leave of everyone compare with the hotel limit, and why do they differ?"
+HARD = (
+    "Why do the annual leave and the hotel limit differ between the sister companies Northwind and Contoso, "
+    "and which of both was not changed since 2019?"
+)
 BOTH = "There are 28 days of annual leave [1][2][3][4]. The hotel limit is 140 euros a night [1][2][3][4]."
 MANY = [
     Document(
