@@ -1,4 +1,4 @@
-"""What must hold of the difficulty for the reader rung, and of any; the chat rungs have a file of their own."""
+"""What must hold of the difficulty for the reader rung, and of any; chat rungs have a file of their own."""
 
 import pytest
 from hypothesis import given, settings
