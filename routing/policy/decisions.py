@@ -27,9 +27,14 @@ TOO_HARD_SHARE = (
 
 NOT_SURE = "The best rung that could be used was not sure of this answer."
 
+SILENT = "the quick answer found nothing"
+
 CLIMB_ABOVE = 0.5
 SKIP_ABOVE = 0.8
 """The careful default: what holds until a workspace's own labels prove something else."""
+
+WITHHOLD_ABOVE = 0.6
+"""Higher than where a better rung is asked: holding back a right answer helps nobody, and its sources show."""
 
 _NEAR_COSINE = 0.2
 
@@ -97,7 +102,7 @@ class Policy:
 
     skip_above: from here on the cheap rung is not even asked, once the passages are known. climb_above: from
     here on its answer is not good enough. by_kind: other thresholds for a kind of rung. withhold_above: from
-    here on an answer that cannot be bettered is not shown; as `climb_above` where it is nothing.
+    here on an answer that cannot be bettered is not shown; never lower than where a rung is climbed.
 
     value_nano: what one avoided wrong answer is worth; a rung is then climbed only where the probability
     times this is more than its extra price. gate: keeps the share of the top rung. shadow_share: of the
@@ -108,7 +113,7 @@ class Policy:
     skip_above: float = SKIP_ABOVE
     climb_above: float = CLIMB_ABOVE
     by_kind: Mapping[RungKind, Thresholds] = field(default_factory=dict)
-    withhold_above: float | None = None
+    withhold_above: float = WITHHOLD_ABOVE
     value_nano: int | None = None
     gate: Gate | None = None
     shadow_share: float = 0.0
@@ -158,12 +163,12 @@ class Policy:
         if answer.abstained and (better is None or not anything_near(passages)):
             return Decision("abstain", tier, text=answer.text)
         refusal = None
-        if self._wants_better(difficulty, tier):
+        if answer.abstained or self._wants_better(difficulty, tier):
             if better is not None:
                 refusal = self._refusal(difficulty, tier, better, ladder, price_of)
                 if refusal is None:
-                    return Decision("escalate", better, difficulty.reasons[0])
-        elif not answer.abstained:
+                    return Decision("escalate", better, SILENT if answer.abstained else difficulty.reasons[0])
+        else:
             return Decision("answer", tier)
         if answer.abstained:
             return Decision("abstain", tier, text=answer.text)
@@ -179,13 +184,11 @@ class Policy:
         self, difficulty: Difficulty, tier: Tier, ladder: Ladder, too_hard: str
     ) -> Decision:
         """What becomes of an answer where a better one cannot be had."""
-        withhold_above = (
-            self.thresholds(tier.kind).climb_above if self.withhold_above is None else self.withhold_above
-        )
-        if difficulty.probability < withhold_above or tier is ladder.top:
+        climb_above = self.thresholds(tier.kind).climb_above
+        if difficulty.probability < climb_above or tier is ladder.top:
             return Decision("answer", tier)
-        if not tier.immediate:
-            # It was streamed, and its citations are checked: it stands, with a word of warning.
+        # What was streamed, with citations that are checked, stands with a word of warning.
+        if not tier.immediate or difficulty.probability < max(climb_above, self.withhold_above):
             return Decision("answer", tier, NOT_SURE)
         return Decision("abstain", tier, text=too_hard)
 

@@ -199,7 +199,6 @@ class PolicyDesk:
             )
         return Policy(
             by_kind=by_kind,
-            withhold_above=CLIMB_ABOVE if isinstance(objective, Price | Share) else None,
             value_nano=objective.value_nano if isinstance(objective, Price) else None,
             gate=gate,
             shadow_share=choice.shadow_share,

@@ -32,7 +32,7 @@ _COMPARED = 12
 """How many of the best sentences are compared in meaning too: short ones, in some tens of milliseconds."""
 
 _REACH = 1.5
-"""A sentence whose value is lower than the best's by more is not compared: nearness could not lift it there."""
+"""A sentence whose value is lower than the best's by more is not compared: nearness could not lift it so far."""
 
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
@@ -96,7 +96,7 @@ class ReaderTier:
         read = self._reader.read(question, [Readable(_heading(p), p.text) for p in passages])
         ranked = score(question, candidates(question, passages, read, self._reader.calibration))[:_COMPARED]
         within = [s for s in ranked if s.value >= ranked[0].value - _REACH]
-        if len(within) < 2:  # noqa: PLR2004 - there is nothing to choose from
+        if len(within) < 2:
             return ranked
         near = with_nearness(within, self._reader.nearness(question, [s.candidate.text for s in within]))
         return [*near, *ranked[len(within) :]]

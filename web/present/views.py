@@ -194,8 +194,8 @@ class ProblemView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step on the way to an answer: what was looked for, in words and as the search had it, and what came of
-    it. `passages` are titles with addresses."""
+    """A step on the way to an answer: what was looked for, in words and as the search had it, and what came
+    of it. `passages` are titles with addresses."""
 
     text: str
     query: str

@@ -52,7 +52,7 @@ def test_a_choice_is_dated_signed_never_overwritten_and_counts_at_once(company_o
     assert company.desk.of("default").value_nano is None
     company.desk.choose(ADMIN, Price(2_000_000_000), shadow_share=0.1)
     policy = company.desk.of("default")
-    assert (policy.value_nano, policy.shadow_share, policy.withhold_above) == (2_000_000_000, 0.1, 0.5)
+    assert (policy.value_nano, policy.shadow_share) == (2_000_000_000, 0.1)
     company.now += timedelta(hours=1)
     view = company.desk.choose(replace(ADMIN, name="Omar"), Share(0.2, 7))
     assert [(c.objective, c.by, c.shadow_share) for c in view.history] == [
