@@ -34,7 +34,7 @@ SKIP_ABOVE = 0.8
 """The careful default: what holds until a workspace's own labels prove something else."""
 
 WITHHOLD_ABOVE = 0.6
-"""Higher than where a better rung is asked: holding back a right answer helps nobody, and its sources show."""
+"""Higher than where a better rung is asked: holding back a right answer helps nobody, its sources show."""
 
 _NEAR_COSINE = 0.2
 

@@ -32,7 +32,7 @@ _COMPARED = 12
 """How many of the best sentences are compared in meaning too: short ones, in some tens of milliseconds."""
 
 _REACH = 1.5
-"""A sentence whose value is lower than the best's by more is not compared: nearness could not lift it so far."""
+"""A sentence whose value is lower than the best one by more is not compared: nothing could lift it so far."""
 
 _SAME = 0.8
 """Sentences that share more of their words than this say the same."""
