@@ -33,7 +33,7 @@ def test_only_wiring_joins_the_siblings() -> None:
 VENDORS = {
     "qdrant_client": ("retrieval/index/",),
     "qdrant_edge": ("retrieval/index/",),
-    "litellm": ("routing/llm/", "bench/routing_rivals.py"),
+    "litellm": ("routing/llm/", "bench/routing/rivals.py"),
     "openai": ("routing/llm/",),
     "torch": (
         "retrieval/embedder.py",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.usage import Work
-from bench.reader_labels import _FORM, Label, _kept, is_right
+from bench.routing.labels import _FORM, Label, _kept, is_right
 from routing.tier import Signals
 
 

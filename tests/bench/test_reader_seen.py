@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bench.reader_seen import SEEN, as_unseen, with_seen
-from bench.routing_fit import fit
+from bench.routing.fit import fit
+from bench.routing.seen import SEEN, as_unseen, with_seen
 
 
 @pytest.mark.parametrize("tree_shares", [(0.0,), (0.5,)])

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.routing_data import Outcome
-from bench.routing_scores import Floats
+from bench.routing.data import Outcome
+from bench.routing.scores import Floats
 
 _SEED = 20261124
 

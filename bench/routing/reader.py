@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.config import get_settings
-from bench.reader_labels import Label, load_labels
-from bench.reader_seen import as_unseen, with_seen
-from bench.routing_fit import fit
-from bench.routing_scores import auroc, calibration_error, interval, share_at_quality
+from bench.routing.fit import fit
+from bench.routing.labels import Label, load_labels
+from bench.routing.scores import auroc, calibration_error, interval, share_at_quality
+from bench.routing.seen import as_unseen, with_seen
 from routing.difficulty.model import ScoreModel
 from routing.difficulty.question import question_features
 from routing.difficulty.reading import answered_features, passage_features
 
-MODELS = Path(__file__).parents[1] / "routing" / "difficulty" / "models"
+MODELS = Path(__file__).parents[2] / "routing" / "difficulty" / "models"
 FILES = {"question": "question.reader.json", "passages": "passages.json", "answer": "answer.reader.json"}
 """The model's file for each stage."""
 

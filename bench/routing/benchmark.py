@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.routing_data import Outcome, load_outcomes, vectors_of
-from bench.routing_flips import paraphrased, with_typo
-from bench.routing_pairs import run_pairs
-from bench.routing_rivals import rivals
-from bench.routing_scores import (
+from bench.routing.data import Outcome, load_outcomes, vectors_of
+from bench.routing.flips import paraphrased, with_typo
+from bench.routing.pairs import run_pairs
+from bench.routing.rivals import rivals
+from bench.routing.scores import (
     Bools,
     Floats,
     area_under_risk_coverage,
@@ -33,8 +33,8 @@ from bench.routing_scores import (
     risk_at,
     share_at_quality,
 )
-from bench.routing_speed import overhead
-from bench.routing_train import LEFT_OUT, RECIPES, SHIPPED, train
+from bench.routing.speed import overhead
+from bench.routing.train import LEFT_OUT, RECIPES, SHIPPED, train
 from retrieval.search import QuestionVector
 from routing.difficulty.meaning import Meaning
 from routing.difficulty.model import ScoreModel
@@ -212,7 +212,7 @@ def _choices(rows: Sequence[Outcome], vectors: Sequence[QuestionVector]) -> tupl
 
 
 def _train_reader(data: Path) -> None:
-    from bench.routing_reader import train_reader_models
+    from bench.routing.reader import train_reader_models
 
     train_reader_models(data)
 
@@ -221,7 +221,7 @@ def _score_reader(data: Path) -> float | None:
     """Prints the reader's part; nothing where the folder has no question sets for it."""
     if not (data / "qa").is_dir():
         return None
-    from bench.routing_reader import score_reader
+    from bench.routing.reader import score_reader
 
     scores = score_reader(data)
     print(f"reader rung: {sum(scores.questions.values())} questions, wrong on {scores.wrong:.3f}")

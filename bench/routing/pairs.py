@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.routing_data import ROUTELLM, Pair, encode, load_pairs
-from bench.routing_scores import Bools, Floats, interval
+from bench.routing.data import ROUTELLM, Pair, encode, load_pairs
+from bench.routing.scores import Bools, Floats, interval
 from routing.difficulty.question import question_features
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.reader_corpus import open_corpus, parts
-from bench.reader_scores import auroc, holds, span_f1
+from bench.reader.corpus import open_corpus, parts
+from bench.reader.scores import auroc, holds, span_f1
 from routing.reading.corpus import CORPORA, Page, Row, has_set, load_pages, load_rows
 from routing.reading.examples import find_spans
 from routing.reading.reading import Readable, rank
@@ -66,7 +66,7 @@ class Case:
 
 def run(data: Path | None, as_json: bool) -> None:
     """Prints the figures of each set and their means, then how fast it reads."""
-    from bench.reader_speed import run_speed
+    from bench.reader.speed import run_speed
     from retrieval.embedder import MiniLmEmbedder
     from routing.reading.reader import SHIPPED_ADAPTER, Reader
 

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 from app.core.config import Settings
 from app.core.identity import EVERYONE, PUBLIC, Caller
 from app.core.usage import Work
-from bench.reader_corpus import SOURCE, open_corpus
-from bench.reader_scores import holds
+from bench.reader.corpus import SOURCE, open_corpus
+from bench.reader.scores import holds
 from retrieval.passage import Passage
 from routing.citation import SpanCitation
 from routing.flow import PASSAGES

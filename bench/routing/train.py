@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.routing_data import Outcome, vectors_of
-from bench.routing_fit import fit
+from bench.routing.data import Outcome, vectors_of
+from bench.routing.fit import fit
 from retrieval.search import QuestionVector
 from routing.difficulty.answers import agreement_features, answer_features
 from routing.difficulty.meaning import Meaning
@@ -17,7 +17,7 @@ from routing.difficulty.question import question_features
 if TYPE_CHECKING:
     from retrieval.embedder import Embedder
 
-SHIPPED = Path(__file__).parents[1] / "routing" / "difficulty" / "models"
+SHIPPED = Path(__file__).parents[2] / "routing" / "difficulty" / "models"
 LEFT_OUT = Path(__file__).with_name("left_out")
 """One folder for each data set, with the models that never saw it. Only the benchmark uses them."""
 

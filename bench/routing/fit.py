@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.routing_scores import auroc, calibration_error
+from bench.routing.scores import auroc, calibration_error
 from routing.difficulty.model import FARTHEST, Calibration, LinearTerm, ModelFile, ScoreModel, Tree
 
 Floats = NDArray[np.float64]

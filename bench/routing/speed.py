@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.routing_data import load_outcomes, vectors_of
+from bench.routing.data import load_outcomes, vectors_of
 from retrieval.passage import Passage
 from routing.difficulty import stage1, stage2
 from routing.reading.corpus import load_pages
