@@ -142,11 +142,13 @@ def _passages() -> tuple[Passage, ...]:
 
 
 def _spec() -> TierSpec:
-    """The shipped local rung, with short answers."""
+    """The shipped local rung, with short answers and without the second call that asks without passages: both
+    ways then make the same calls."""
     spec = next(spec for spec in load_specs() if spec.chat is not None and spec.chat.deployment == "local")
     if spec.chat is None:
         raise SystemExit("tiers.toml has no local rung")
-    return spec.model_copy(update={"chat": spec.chat.model_copy(update={"max_output_tokens": _TOKENS})})
+    chat = spec.chat.model_copy(update={"max_output_tokens": _TOKENS, "closed_book_tokens": 0})
+    return spec.model_copy(update={"chat": chat})
 
 
 def _question(number: int) -> str:
