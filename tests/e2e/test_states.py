@@ -123,7 +123,7 @@ def test_thumbs_take_a_reason(open_page: OpenPage, enter: Enter) -> None:
     enter(page, TOM)
     ask(page)
     page.locator("summary", has_text="Something is wrong").click()
-    page.get_by_label("What is wrong?").fill("It is twenty.")
+    page.get_by_label("In your words").fill("It is twenty.")
     page.get_by_role("button", name="Send").click()
     page.get_by_text("Marked as wrong").wait_for()
 
