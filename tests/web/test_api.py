@@ -45,7 +45,7 @@ def test_ask_answers_in_the_promised_shape(tom: TestClient) -> None:
     assert {"query_id", "answer", "abstained", "citations", "route", "receipt"} <= set(body)
     assert "16 weeks" in body["answer"] and body["abstained"] is False
     assert set(body["citations"][0]) >= {"n", "document_id", "title", "url", "quote"}
-    assert set(body["route"]) == {"difficulty", "tier", "reasons", "attempts"}
+    assert set(body["route"]) == {"difficulty", "tier", "reasons", "attempts", "steps"}
     receipt = body["receipt"]
     assert Decimal(receipt["price"]) == Decimal(receipt["price_nano"]) / 10**9 == Decimal("0.001")
     assert isinstance(receipt["price"], str) and isinstance(receipt["price_nano"], int)
