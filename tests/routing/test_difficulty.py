@@ -1,11 +1,14 @@
 """What must hold of the difficulty for the reader rung, and of any; chat rungs have a file of their own."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.usage import Work
-from routing.difficulty.features import passage_features, question_features
+from routing.difficulty.question import question_features
+from routing.difficulty.reading import passage_features
 from routing.difficulty.score import stage1, stage2, stage3
 from routing.tier import Signals, TierAnswer
 from tests.routing.world import passage
@@ -59,12 +62,12 @@ def test_each_stage_names_its_model_and_its_features() -> None:
 
 def test_features_count_what_they_name() -> None:
     features = question_features("Why does ACME not pay Mona Lund more than Ben? And since when?")
-    assert features.questions == 2
-    assert (features.comparison, features.negation, features.reasoning) == (1, 1, 1)
-    assert features.names >= 2
+    assert features["q_questions"] == 2
+    assert (features["q_comparison"], features["q_negation"], features["q_reasoning"]) == (1, 1, 1)
+    assert features["q_names"] >= math.log1p(2)
     found = passage_features("hotel limit Berlin office", APART)
-    assert (found.documents, found.all_cover) == (2, 1.0)
-    assert found.one_covers == 0.5
+    assert (found["p_documents"], found["p_all_cover"]) == (math.log1p(2), 1.0)
+    assert found["p_one_covers"] == 0.5
 
 
 @pytest.mark.parametrize("kind", ["reader", "chat"])

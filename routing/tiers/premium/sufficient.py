@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from retrieval.passage import Passage
-from routing.difficulty.features import passage_features, question_features
+from routing.difficulty.question import question_features
+from routing.difficulty.reading import passage_features
 
 ONE_CALL = "The passages covered the question, so it was answered in one call, without another search."
 
@@ -15,7 +16,7 @@ def passages_suffice(question: str, passages: Sequence[Passage]) -> bool:
     """True where one passage holds nearly all that is asked, everything named is found, and the question asks
     for one thing: neither a comparison, nor a sum over many places, nor several things at once."""
     asked = question_features(question)
-    if asked.comparison or asked.aggregation or asked.questions > 1:
+    if asked["q_comparison"] or asked["q_aggregation"] or asked["q_questions"] > 1:
         return False
     found = passage_features(question, passages)
-    return found.one_covers >= _COVERS and found.names_held >= 1.0 and found.cosine >= _NEAR
+    return found["p_one_covers"] >= _COVERS and found["p_names_lack"] == 0.0 and found["p_cosine"] >= _NEAR
