@@ -1,9 +1,11 @@
 """What a person may ask of the ladder: a quality, a price for an avoided mistake, or a share of premium."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from app.core.errors import InputError
+from routing.tier import TierLimits
 
 ObjectiveKind = Literal["quality", "price", "share"]
 
@@ -11,6 +13,8 @@ LEAST_QUALITY, MOST_QUALITY = 0.5, 0.995
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
 MOST_VALUE_NANO = 1_000_000_000_000_000
 LONGEST_WINDOW_DAYS = 92
+MOST_STEPS = 20
+LEAST_TOKENS, MOST_TOKENS = 1_000, 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,36 @@ def check(objective: Objective, shadow_share: float | None = None) -> None:
                 )
     if shadow_share is not None:
         _within(shadow_share, 0.0, 1.0, "The share of shadow samples", "invalid_shadow_share")
+
+
+def check_limits(limits: TierLimits) -> None:
+    """Refuses limits of a question under which nothing could be answered, or that limit nothing.
+
+    Raises:
+        InputError: `invalid_steps`, `invalid_tokens` or `invalid_cost`.
+    """
+    if limits.steps is not None and not 1 <= limits.steps <= MOST_STEPS:
+        raise InputError(f"A question may take from 1 to {MOST_STEPS} steps.", code="invalid_steps")
+    if limits.tokens is not None and not LEAST_TOKENS <= limits.tokens <= MOST_TOKENS:
+        raise InputError(
+            f"A question may use from {LEAST_TOKENS:,} to {MOST_TOKENS:,} tokens.", code="invalid_tokens"
+        )
+    if limits.cost_nano is not None and not 0 < limits.cost_nano <= MOST_VALUE_NANO:
+        raise InputError(
+            "What a question may cost must be more than 0, at most 1,000,000.", code="invalid_cost"
+        )
+
+
+def limits_to_json(limits: TierLimits) -> dict[str, int | None]:
+    """As they are stored and told in the API."""
+    return {"steps": limits.steps, "tokens": limits.tokens, "cost_nano": limits.cost_nano}
+
+
+def limits_from_json(stored: Mapping[str, int | None]) -> TierLimits:
+    """Back from what `limits_to_json` gave."""
+    return TierLimits(
+        steps=stored.get("steps"), tokens=stored.get("tokens"), cost_nano=stored.get("cost_nano")
+    )
 
 
 def to_json(objective: Objective) -> dict[str, object]:

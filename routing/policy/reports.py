@@ -4,12 +4,12 @@ Money is what people are charged, in nano-units of `currency`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
 from routing.policy.objectives import Objective
-from routing.tier import RungKind
+from routing.tier import RungKind, TierLimits
 
 CalibrationState = Literal["careful", "guaranteed", "set"]
 """careful: too few labels, so the careful default holds. guaranteed: the labels prove the quality. set: the
@@ -58,6 +58,7 @@ class Choice:
     since: datetime | None
     by: str
     by_user_id: str = ""
+    limits: TierLimits = field(default_factory=TierLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class PolicyView:
     """What is in force, and what can be said for it in one sentence (`statement`).
 
     `thresholds` stands per kind of rung that is judged. `calibrated_at` is nothing where none was ever made.
-    `history` holds every choice, newest first, the one in force included.
+    `history` holds every choice, newest first, the one in force included. `limits` are of one question.
     """
 
     objective: Objective
@@ -79,6 +80,7 @@ class PolicyView:
     calibrated_at: datetime | None
     history: tuple[Choice, ...]
     currency: str
+    limits: TierLimits = field(default_factory=TierLimits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from app.core.identity import Caller
 from routing.policy.calibrating import Calibrating
 from routing.policy.decisions import CLIMB_ABOVE, SKIP_ABOVE, Policy, Thresholds
 from routing.policy.evidence import labels
-from routing.policy.objectives import Objective, Price, Share, check
+from routing.policy.objectives import Objective, Price, Share, check, check_limits
 from routing.policy.proof import calibration as fitting
 from routing.policy.proof.binomial import interval
 from routing.policy.reports import (
@@ -28,7 +28,7 @@ from routing.policy.shown import past, words
 from routing.policy.shown.curve import points
 from routing.policy.store import PolicyStore, ShareGate
 from routing.policy.tables import CalibrationRow
-from routing.tier import Ladder, RungKind
+from routing.tier import Ladder, RungKind, TierLimits
 
 _FRESH_SECONDS = 2.0
 """How long another process may go on with what was chosen before; in this one a choice counts at once."""
@@ -95,23 +95,36 @@ class PolicyDesk:
             calibrated_at=row.created_at if row is not None else None,
             history=history,
             currency=self._currency,
+            limits=choice.limits,
         )
 
     def choose(
-        self, caller: Caller, objective: Objective, *, shadow_share: float | None = None
+        self,
+        caller: Caller,
+        objective: Objective,
+        *,
+        shadow_share: float | None = None,
+        limits: TierLimits | None = None,
     ) -> PolicyView:
-        """Writes a new dated choice and calibrates for it. `shadow_share` of nothing keeps the present one.
+        """Writes a new dated choice and calibrates for it. A `shadow_share` or `limits` of nothing keep the
+        present ones.
 
         Raises:
             ForbiddenError: the caller is no admin.
-            InputError: see `objectives.check`.
+            InputError: see `objectives.check` and `check_limits`.
         """
         if not caller.is_admin:
             raise ForbiddenError("Only an admin may choose a policy.")
         check(objective, shadow_share)
-        if shadow_share is None:
-            shadow_share = self._store.current(caller.workspace_id)[0].shadow_share
-        self._store.add_choice(caller, objective, shadow_share)
+        if limits is not None:
+            check_limits(limits)
+        now = self._store.current(caller.workspace_id)[0]
+        self._store.add_choice(
+            caller,
+            objective,
+            now.shadow_share if shadow_share is None else shadow_share,
+            now.limits if limits is None else limits,
+        )
         self.calibrate(caller.workspace_id, by=caller.name)
         return self.view(caller.workspace_id)
 
@@ -202,6 +215,7 @@ class PolicyDesk:
             value_nano=objective.value_nano if isinstance(objective, Price) else None,
             gate=gate,
             shadow_share=choice.shadow_share,
+            limits=choice.limits,
             objective=words.objective(objective, self._currency),
         )
 

@@ -9,9 +9,17 @@ from sqlmodel import Session, col, func, select, update
 from app.core.clock import Clock, new_id
 from app.core.db import Database
 from app.core.identity import Caller
-from routing.policy.objectives import DEFAULT, Objective, from_json, to_json
+from routing.policy.objectives import (
+    DEFAULT,
+    Objective,
+    from_json,
+    limits_from_json,
+    limits_to_json,
+    to_json,
+)
 from routing.policy.reports import Choice
 from routing.policy.tables import CalibrationRow, ChoiceRow, ShareDayRow
+from routing.tier import TierLimits
 
 DEFAULT_CHOICE = "default"
 """The id of the choice that nobody made."""
@@ -50,7 +58,9 @@ class PolicyStore:
             choice = self._default if row is None else _choice(row)
             return choice, latest_calibration(session, workspace_id, choice.id)
 
-    def add_choice(self, caller: Caller, objective: Objective, shadow_share: float) -> None:
+    def add_choice(
+        self, caller: Caller, objective: Objective, shadow_share: float, limits: TierLimits
+    ) -> None:
         """Writes a dated choice."""
         with self._database.write() as session:
             session.add(
@@ -59,6 +69,7 @@ class PolicyStore:
                     workspace_id=caller.workspace_id,
                     objective=to_json(objective),
                     shadow_share=shadow_share,
+                    limits=limits_to_json(limits),
                     by_user_id=caller.user_id,
                     by_name=caller.name,
                     created_at=self._clock(),
@@ -77,7 +88,13 @@ def latest_calibration(session: Session, workspace_id: str, choice_id: str) -> C
 
 def _choice(row: ChoiceRow) -> Choice:
     return Choice(
-        row.id, from_json(row.objective), row.shadow_share, row.created_at, row.by_name, row.by_user_id
+        row.id,
+        from_json(row.objective),
+        row.shadow_share,
+        row.created_at,
+        row.by_name,
+        row.by_user_id,
+        limits_from_json(row.limits),
     )
 
 

@@ -10,7 +10,8 @@ from app.core.db import UtcDateTime
 
 
 class ChoiceRow(SQLModel, table=True):
-    """One choice of a person for a workspace. Only ever added to; the newest counts."""
+    """One choice of a person for a workspace. Only ever added to; the newest counts. `limits` are of one
+    question."""
 
     __tablename__ = "policy_choice"
     __table_args__ = (Index("ix_policy_choice_newest", "workspace_id", "created_at"),)
@@ -19,6 +20,7 @@ class ChoiceRow(SQLModel, table=True):
     workspace_id: str
     objective: dict[str, Any] = Field(sa_type=JSON)
     shadow_share: float
+    limits: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     by_user_id: str
     by_name: str
     created_at: datetime = Field(sa_type=UtcDateTime)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from app.core.errors import RungError
 from app.core.identity import Caller
-from routing.policy.objectives import DEFAULT, Objective, Price, Quality, check
+from routing.policy.objectives import DEFAULT, Objective, Price, Quality, check, check_limits
 from routing.policy.reports import (
     CalibrationReport,
     Choice,
@@ -21,6 +21,7 @@ from routing.policy.reports import (
     Threshold,
 )
 from routing.policy.service import PolicyDesk
+from routing.tier import TierLimits
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SINCE = datetime(2026, 10, 25, tzinfo=UTC)
@@ -138,17 +139,32 @@ class ScriptedDesk(PolicyDesk):
             calibrated_at=None,
             history=tuple(reversed(self.choices)),
             currency="EUR",
+            limits=newest.limits,
         )
 
     def choose(
-        self, caller: Caller, objective: Objective, *, shadow_share: float | None = None
+        self,
+        caller: Caller,
+        objective: Objective,
+        *,
+        shadow_share: float | None = None,
+        limits: TierLimits | None = None,
     ) -> PolicyView:
         check(objective, shadow_share)
+        check_limits(limits or TierLimits())
         if self.error is not None:
             raise self.error
         share = self.view("").shadow_share if shadow_share is None else shadow_share
         self.choices.append(
-            Choice(str(len(self.choices)), objective, share, NOW, caller.name, caller.user_id)
+            Choice(
+                str(len(self.choices)),
+                objective,
+                share,
+                NOW,
+                caller.name,
+                caller.user_id,
+                self.view("").limits if limits is None else limits,
+            )
         )
         return self.view("")
 

@@ -8,6 +8,7 @@ import pytest
 from app.core.errors import InputError
 from routing.policy.objectives import Price, Quality, Share
 from routing.policy.reports import LabelCounts
+from routing.tier import TierLimits
 from tests.fakes.policy import CENT, TOO_FEW, ScriptedDesk, busy_curve, busy_desk
 from tests.web.browser import TestClient
 from tests.web.house import House
@@ -20,6 +21,9 @@ FORM = {
     "premium_percent": "20",
     "window_days": "30",
     "shadow_percent": "",
+    "steps": "",
+    "tokens": "",
+    "question_cost": "",
 }
 
 
@@ -136,6 +140,18 @@ def test_a_policy_is_chosen(
     assert "The policy is chosen." in ana.get("/quality/policy?done=chosen").text
 
 
+def test_what_one_question_may_use_is_chosen_and_shown(ana: TestClient, busy: ScriptedDesk) -> None:
+    limits = {"steps": "3", "tokens": "20000", "question_cost": "0,05"}
+    assert ana.post("/quality/policy", data=FORM | limits).status_code == 303
+    assert busy.choices[-1].limits == TierLimits(steps=3, tokens=20_000, cost_nano=5 * CENT)
+    page = ana.get("/quality/policy").text
+    assert "a question at most 3 steps, 20,000 tokens, 5.00 ct" in page
+    for name, value in (("steps", "3"), ("tokens", "20000"), ("question_cost", "0.05")):
+        assert f'name="{name}" value="{value}"' in page
+    ana.post("/quality/policy", data=FORM)
+    assert busy.choices[-1].limits == TierLimits()
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
@@ -150,6 +166,11 @@ def test_a_policy_is_chosen(
         ({"kind": "share", "window_days": "9" * 30}, "window_days", "whole number of days"),
         ({"kind": "share", "window_days": "400"}, "window_days", "from 1 to 92 days"),
         ({"shadow_percent": "1e9"}, "shadow_percent", "Write a number"),
+        ({"steps": "two"}, "steps", "whole number of steps"),
+        ({"steps": "21"}, "steps", "from 1 to 20 steps"),
+        ({"tokens": "10"}, "tokens", "from 1,000 to"),
+        ({"question_cost": "0"}, "question_cost", "more than 0"),
+        ({"question_cost": "dear"}, "question_cost", "dear"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(

@@ -3,6 +3,7 @@
 import pytest
 
 from routing.policy.objectives import Price, Quality, Share
+from routing.tier import TierLimits
 from tests.fakes.policy import CENT, ScriptedDesk, busy_desk
 from tests.web.browser import TestClient
 from tests.web.house import House
@@ -46,8 +47,10 @@ def test_choosing(ana: TestClient, busy: ScriptedDesk, goal: dict[str, object], 
     chosen = ana.put("/api/v1/policy", json={"objective": goal, "shadow_share": 0.1})
     assert chosen.status_code == 200 and chosen.json()["objective"] == {**chosen.json()["objective"], **goal}
     assert (busy.choices[-1].objective, busy.choices[-1].shadow_share) == (objective, 0.1)
-    ana.put("/api/v1/policy", json={"objective": goal})
-    assert busy.choices[-1].shadow_share == 0.1
+    ana.put("/api/v1/policy", json={"objective": goal, "limits": {"steps": 2}})
+    assert (busy.choices[-1].shadow_share, busy.choices[-1].limits) == (0.1, TierLimits(steps=2))
+    kept = ana.put("/api/v1/policy", json={"objective": goal}).json()
+    assert kept["limits"] == {"steps": 2, "tokens": None, "cost_nano": None}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,9 @@ def test_choosing(ana: TestClient, busy: ScriptedDesk, goal: dict[str, object], 
         ({"objective": {"kind": "price", "value_nano": 1, "share": 1}}, "invalid_input"),
         ({"objective": {"kind": "luck"}}, "invalid_input"),
         ({"objective": {"kind": "quality"}, "shadow_share": 2}, "invalid_shadow_share"),
+        ({"objective": {"kind": "quality"}, "limits": {"steps": 0}}, "invalid_steps"),
+        ({"objective": {"kind": "quality"}, "limits": {"tokens": 1}}, "invalid_tokens"),
+        ({"objective": {"kind": "quality"}, "limits": {"cost_nano": 0}}, "invalid_cost"),
         ({}, "invalid_input"),
     ],
 )

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.String(), nullable=False),
         sa.Column("objective", sa.JSON(), nullable=False),
         sa.Column("shadow_share", sa.Float(), nullable=False),
+        sa.Column("limits", sa.JSON(), nullable=False),
         sa.Column("by_user_id", sa.String(), nullable=False),
         sa.Column("by_name", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -12,6 +12,7 @@ from app.core.errors import ForbiddenError, InputError
 from routing.policy.objectives import DEFAULT, Objective, Price, Quality, Share, from_json, to_json
 from routing.policy.store import ShareGate
 from routing.policy.tables import LabelRow
+from routing.tier import TierLimits
 from tests.routing.policy.conftest import ADMIN, Charged, Company, Rung, ladder
 
 
@@ -61,6 +62,19 @@ def test_a_choice_is_dated_signed_never_overwritten_and_counts_at_once(company_o
     assert view.since == company.now and view.shadow_share == 0.1
     assert company.desk.of("default").gate is not None
     assert company.new_desk().of("default").value_nano is None
+
+
+def test_what_one_question_may_use_is_part_of_the_choice_and_stays_until_it_is_chosen_anew(
+    company_on_both: Company,
+) -> None:
+    desk = company_on_both.desk
+    desk.choose(ADMIN, Quality(), limits=TierLimits(steps=2, cost_nano=5))
+    assert desk.of("default").limits == TierLimits(steps=2, cost_nano=5)
+    view = desk.choose(ADMIN, Price(1))
+    assert view.limits == desk.of("default").limits == TierLimits(steps=2, cost_nano=5)
+    with pytest.raises(InputError) as refused:
+        desk.choose(ADMIN, Quality(), limits=TierLimits(steps=0))
+    assert refused.value.code == "invalid_steps"
 
 
 def test_only_an_admin_chooses_and_only_for_their_own_workspace(company: Company) -> None:

@@ -12,6 +12,7 @@ from web.api.admin.quality_shapes import (
     QualityOut,
     calibration_out,
     curve_out,
+    limits_of,
     objective_of,
     policy_out,
     quality_out,
@@ -41,7 +42,10 @@ def policy(caller: Admin, services: Given) -> PolicyOut:
 def choose(body: PolicyIn, caller: Admin, services: Given) -> PolicyOut:
     """Chooses an objective. It counts from the next question on; earlier choices stay in the history."""
     objective = objective_of(body.objective)
-    return policy_out(services.policies.choose(caller, objective, shadow_share=body.shadow_share))
+    chosen = services.policies.choose(
+        caller, objective, shadow_share=body.shadow_share, limits=limits_of(body.limits)
+    )
+    return policy_out(chosen)
 
 
 @api.post("/policy/calibrate")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from routing.policy.objectives import Objective, Price, Quality, Share
 from routing.policy.reports import CalibrationReport, Curve, CurvePoint, PolicyView, QualityReport
+from routing.tier import TierLimits
 from web.api.shapes import decimal_text
 
 
@@ -40,11 +41,20 @@ class ShareGoal(_Objective):
 Goal = Annotated[QualityGoal | PriceGoal | ShareGoal, Field(discriminator="kind")]
 
 
+class QuestionLimits(_Objective):
+    """What one question may use on a rung: calls of a model, tokens, cost to us. Nothing limits nothing."""
+
+    steps: int | None = None
+    tokens: int | None = None
+    cost_nano: int | None = None
+
+
 class PolicyIn(_Objective):
-    """Without `shadow_share`, the one in force stays."""
+    """Without `shadow_share` or `limits`, those in force stay."""
 
     objective: Goal
     shadow_share: float | None = Field(None, description="Share of cheap answers also asked of premium.")
+    limits: QuestionLimits | None = Field(None, description="What one question may use.")
 
 
 class ThresholdOut(BaseModel):
@@ -70,6 +80,7 @@ class ChoiceOut(BaseModel):
 
     objective: Goal
     shadow_share: float
+    limits: QuestionLimits
     since: datetime | None
     by: str
 
@@ -79,6 +90,7 @@ class PolicyOut(BaseModel):
 
     objective: Goal
     shadow_share: float
+    limits: QuestionLimits
     since: datetime | None
     by: str
     state: str
@@ -200,11 +212,23 @@ def _goal(objective: Objective) -> QualityGoal | PriceGoal | ShareGoal:
             return ShareGoal(kind="share", premium=objective.premium, window_days=objective.window_days)
 
 
+def limits_of(given: QuestionLimits | None) -> TierLimits | None:
+    """What was given; nothing where nothing was."""
+    if given is None:
+        return None
+    return TierLimits(steps=given.steps, tokens=given.tokens, cost_nano=given.cost_nano)
+
+
+def _limits(limits: TierLimits) -> QuestionLimits:
+    return QuestionLimits(steps=limits.steps, tokens=limits.tokens, cost_nano=limits.cost_nano)
+
+
 def policy_out(view: PolicyView) -> PolicyOut:
     labels = view.labels
     return PolicyOut(
         objective=_goal(view.objective),
         shadow_share=view.shadow_share,
+        limits=_limits(view.limits),
         since=view.since,
         by=view.by,
         state=view.state,
@@ -226,6 +250,7 @@ def policy_out(view: PolicyView) -> PolicyOut:
             ChoiceOut(
                 objective=_goal(found.objective),
                 shadow_share=found.shadow_share,
+                limits=_limits(found.limits),
                 since=found.since,
                 by=found.by,
             )

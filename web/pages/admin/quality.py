@@ -76,6 +76,9 @@ def choose(
     premium_percent: _Text = "",
     window_days: _Text = "",
     shadow_percent: _Text = "",
+    steps: _Text = "",
+    tokens: _Text = "",
+    question_cost: _Text = "",
 ) -> Response:
     """Writes the choice, or says beside each field what is wrong with it."""
     fields = PolicyFields(
@@ -86,12 +89,17 @@ def choose(
         premium_percent=premium_percent,
         window_days=window_days,
         shadow_percent=shadow_percent,
+        steps=steps,
+        tokens=tokens,
+        question_cost=question_cost,
     )
     read = read_fields(fields)
     errors = dict(read.errors)
     if read.objective is not None and not errors:
         try:
-            services.policies.choose(caller, read.objective, shadow_share=read.shadow_share)
+            services.policies.choose(
+                caller, read.objective, shadow_share=read.shadow_share, limits=read.limits
+            )
         except InputError as error:
             errors[fields.field_of(error.code)] = error.message
         else:

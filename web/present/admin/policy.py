@@ -6,6 +6,7 @@ from datetime import datetime
 from billing.money import format_money, to_decimal
 from routing.policy.objectives import DEFAULT, Objective, Price, Quality, Share
 from routing.policy.reports import Choice, Curve, CurvePoint, PolicyView, Threshold
+from routing.tier import TierLimits
 from web.present.admin.quality import percent
 from web.present.admin.quality_views import (
     ChoiceView,
@@ -81,6 +82,7 @@ def _choice(found: Choice, currency: str, now: datetime) -> ChoiceView:
     return ChoiceView(
         words=objective_words(found.objective, currency),
         shadow=f"{percent(found.shadow_share)} %",
+        limits=_limits(found.limits, currency),
         since=when(found.since, now),
         by=found.by,
     )
@@ -95,12 +97,35 @@ def form_of(view: PolicyView, *, premium_percent: int | None = None) -> PolicyFo
         kind=now.kind if premium_percent is None else "share",
         quality_percent=percent(quality.share),
         confidence_percent=percent(quality.confidence),
-        value=f"{to_decimal(now.value_nano).normalize():f}" if isinstance(now, Price) else "",
+        value=_amount(now.value_nano) if isinstance(now, Price) else "",
         premium_percent=percent(share.premium) if premium_percent is None else str(premium_percent),
         window_days=str(share.window_days),
         shadow_percent=percent(view.shadow_share),
+        steps=_number(view.limits.steps),
+        tokens=_number(view.limits.tokens),
+        question_cost=_amount(view.limits.cost_nano),
         currency=view.currency,
     )
+
+
+def _limits(limits: TierLimits, currency: str) -> str:
+    """What one question may use, as a phrase; empty where nothing is limited."""
+    parts = []
+    if limits.steps is not None:
+        parts.append(f"{limits.steps} {'step' if limits.steps == 1 else 'steps'}")
+    if limits.tokens is not None:
+        parts.append(f"{limits.tokens:,} tokens")
+    if limits.cost_nano is not None:
+        parts.append(format_money(limits.cost_nano, currency))
+    return f"a question at most {', '.join(parts)}" if parts else ""
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _amount(nano: int | None) -> str:
+    return "" if nano is None else f"{to_decimal(nano).normalize():f}"
 
 
 def curve_view(curve: Curve, objective: Objective, local: int | None) -> CurveView | None:

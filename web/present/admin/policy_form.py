@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from app.core.errors import InputError
 from billing.money import parse_amount
 from routing.policy.objectives import Objective, Price, Quality, Share
+from routing.tier import TierLimits
 from web.present.admin.quality_views import PolicyFormView
 
 _FIELDS: Mapping[str, str] = {
@@ -16,15 +17,20 @@ _FIELDS: Mapping[str, str] = {
     "invalid_share": "premium_percent",
     "invalid_window": "window_days",
     "invalid_shadow_share": "shadow_percent",
+    "invalid_steps": "steps",
+    "invalid_tokens": "tokens",
+    "invalid_cost": "question_cost",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFields:
-    """What the fields mean, with an error for each that means nothing. `shadow_share` empty: as it is now."""
+    """What the fields mean, with an error for each that means nothing. `shadow_share` empty: as it is now;
+    an empty limit: none."""
 
     objective: Objective | None
     shadow_share: float | None
+    limits: TierLimits
     errors: Mapping[str, str]
 
 
@@ -39,6 +45,9 @@ class PolicyFields:
     premium_percent: str = ""
     window_days: str = ""
     shadow_percent: str = ""
+    steps: str = ""
+    tokens: str = ""
+    question_cost: str = ""
 
     def field_of(self, code: str) -> str:
         """The field that an error of the desk is about."""
@@ -54,6 +63,9 @@ class PolicyFields:
             premium_percent=self.premium_percent,
             window_days=self.window_days,
             shadow_percent=self.shadow_percent,
+            steps=self.steps,
+            tokens=self.tokens,
+            question_cost=self.question_cost,
             currency=currency,
             errors=errors,
         )
@@ -81,12 +93,26 @@ class _Reading:
             return 0
 
     def days(self, name: str, text: str) -> int:
+        return self.count(name, text, "Write a whole number of days.", digits=4)
+
+    def count(self, name: str, text: str, says: str, *, digits: int) -> int:
         # Longer ones are refused before they are made a number: int() takes its time with them.
         written = text.strip()
-        if written.isascii() and written.isdigit() and len(written) <= 4:
+        if written.isascii() and written.isdigit() and len(written) <= digits:
             return int(written)
-        self.errors[name] = "Write a whole number of days."
+        self.errors[name] = says
         return 1
+
+    def limits(self, fields: PolicyFields) -> TierLimits:
+        """Empty fields set no limit."""
+        steps = tokens = cost_nano = None
+        if fields.steps.strip():
+            steps = self.count("steps", fields.steps, "Write a whole number of steps.", digits=4)
+        if fields.tokens.strip():
+            tokens = self.count("tokens", fields.tokens, "Write a whole number of tokens.", digits=9)
+        if fields.question_cost.strip():
+            cost_nano = self.amount_nano("question_cost", fields.question_cost)
+        return TierLimits(steps=steps, tokens=tokens, cost_nano=cost_nano)
 
 
 def read_fields(fields: PolicyFields) -> ReadFields:
@@ -111,7 +137,7 @@ def read_fields(fields: PolicyFields) -> ReadFields:
     shadow = None
     if fields.shadow_percent.strip():
         shadow = reading.share("shadow_percent", fields.shadow_percent)
-    return ReadFields(objective, shadow, reading.errors)
+    return ReadFields(objective, shadow, reading.limits(fields), reading.errors)
 
 
 def _plain(text: str) -> str:

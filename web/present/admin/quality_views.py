@@ -101,6 +101,9 @@ class PolicyFormView:
     premium_percent: str
     window_days: str
     shadow_percent: str
+    steps: str
+    tokens: str
+    question_cost: str
     currency: str
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -109,6 +112,7 @@ class PolicyFormView:
 class ChoiceView:
     words: str
     shadow: str
+    limits: str
     since: When | None
     by: str
 
