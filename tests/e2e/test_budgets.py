@@ -37,7 +37,7 @@ def test_a_budget_is_set_and_removed_without_a_script(
     page.get_by_label("Whose").select_option("team:finance")
     page.get_by_label("EUR a month").fill("50,00")
     page.get_by_role("button", name="Continue…").click()
-    assert page.get_by_role("alert").filter(has_text="invalid_amount").is_visible()
+    page.get_by_role("alert").filter(has_text="invalid_amount").wait_for()
     assert page.get_by_label("Whose").input_value() == "team:finance"
     page.get_by_label("EUR a month").fill("50.00")
     page.get_by_role("button", name="Continue…").click()
@@ -46,7 +46,7 @@ def test_a_budget_is_set_and_removed_without_a_script(
     page.get_by_role("link", name="Remove the budget of Team finance").click()
     page.get_by_role("button", name="Remove the budget").click()
     assert page.get_by_role("status").inner_text().startswith("The budget is removed.")
-    assert page.get_by_text("Team finance: €50.00 a month").is_visible()
+    page.get_by_text("Team finance: €50.00 a month").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
