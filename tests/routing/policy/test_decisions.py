@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.core.usage import Work
 from routing.policy.decisions import (
     NOT_SURE,
+    SILENT,
     TOO_HARD_PRICE,
     TOO_HARD_SHARE,
     TOO_HARD_UNAVAILABLE,
@@ -86,6 +87,30 @@ def test_what_is_not_worth_its_price_is_kept_or_withheld_and_says_so() -> None:
     assert (withheld.action, withheld.text) == ("abstain", TOO_HARD_PRICE)
     # Streamed already, and its citations checked: it stands with a warning.
     assert judge(policy, 0.9, LOCAL).reason == NOT_SURE
+
+
+@pytest.mark.parametrize(
+    ("probability", "action", "reason"),
+    [(0.49, "answer", ""), (0.5, "answer", NOT_SURE), (0.59, "answer", NOT_SURE), (0.6, "abstain", "")],
+)
+def test_what_cannot_be_bettered_is_withheld_only_where_it_is_probably_wrong(
+    probability: float, action: str, reason: str
+) -> None:
+    room = Room((READER,))
+    decision = Policy().judge(hard(probability), answered(), READER, NEAR, room, THREE)
+    assert (decision.action, decision.reason) == (action, reason)
+    strict = Policy(by_kind={"reader": Thresholds(0.7, 0.9)})
+    assert strict.judge(hard(0.69), answered(), READER, NEAR, room, THREE) == Decision("answer", READER)
+    assert strict.judge(hard(0.7), answered(), READER, NEAR, room, THREE).action == "abstain"
+
+
+@given(st.floats(0, 1))
+def test_silence_always_climbs_where_a_passage_is_near(probability: float) -> None:
+    silent = answered(abstained=True)
+    climbed = Policy().judge(hard(probability), silent, READER, NEAR, Room(THREE.tiers), THREE)
+    assert (climbed.action, climbed.tier, climbed.reason) == ("escalate", LOCAL, SILENT)
+    alone = Policy().judge(hard(probability), silent, READER, NEAR, Room((READER,)), THREE)
+    assert alone.action == "abstain" and alone.text == silent.text
 
 
 def test_price_also_keeps_the_first_rung_from_being_skipped_for_too_much() -> None:
