@@ -242,6 +242,8 @@ def test_a_server_that_breaks_off_or_goes_silent_fails_at_its_cost(
         world = World(sqlite_database, through)
         updates = list(world.answerer.ask(ANA, AskRequest("What is the hotel limit?", tier="local")))
     assert problem_of(updates).code == code
-    (event,) = world.meter.events
-    assert (event.work.outcome, event.work.estimated, event.price_nano) == ("failed", True, 0)
-    assert event.work.output_tokens > 0 and event.work.cost_nano > 0
+    # Cut before a first word, a call is made once more: each one is a row of its own, at its own cost.
+    assert 1 <= len(world.meter.events) <= 2
+    for event in world.meter.events:
+        assert (event.work.outcome, event.work.estimated, event.price_nano) == ("failed", True, 0)
+        assert event.work.output_tokens > 0 and event.work.cost_nano > 0
