@@ -9,13 +9,15 @@ Checkpoint      everything before this is handed over; a run that dies resumes h
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.core.identity import AccessList
 from ingest.document import SourceDocument
+from ingest.remote import RemoteCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Opaque resume state, as text. An empty one means the beginning."""
+    """Opaque resume state, as text. An empty one means the beginning.
+
+    `last` ends a pass; its state is where the next pass begins: the source's own cursor (a commit, the
+    highest id), or nothing where each pass goes over everything and compares.
+    """
 
     state: str
+    last: bool = False
 
 
 Change = Upsert | Unchanged | Delete | AccessChange | Failure | Checkpoint
@@ -69,12 +76,65 @@ KnownRevision = Callable[[str], str | None]
 """Tells the revision that Rung holds of an external id, so that a connector can skip the reading."""
 
 
+class ConnectorSettings(BaseModel):
+    """What an admin fills in, one field each: `title` is its label, `description` the help beside it.
+
+    A `SecretStr` is a credential: it is kept encrypted apart from the source, and never shown again. The form
+    is made from the types: text, secret, number, yes or no, a `Literal` as a choice, a `Path`, a tuple of
+    texts as lines. `json_schema_extra={"advanced": True}` puts a field below a fold, `"placeholder"` shows an
+    example.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an admin is told of a kind of connector before choosing it.
+
+    `tells_access` is whether the source itself says who may read what; `needs` is what to have at hand.
+    """
+
+    title: str
+    summary: str
+    needs: str
+    tells_access: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check looked at. `remedy` says what to do where it is not as it should be."""
+
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether the source can be read, and what to do if not."""
+    """Whether the source can be read, and what to do if not.
+
+    `findings` tell in order what was tried: reaching it, signing in, what may be read, which right is
+    missing and how to grant it.
+    """
 
     ok: bool
     message: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How much there is to read, told before the first run. `at_least` where the counting was cut short."""
+
+    documents: int
+    size_bytes: int | None = None
+    at_least: bool = False
+
+
+def never() -> bool:
+    """For a reading that nobody stops."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +142,16 @@ class ReadContext:
     """What every connector is told besides its own settings.
 
     `default_access` counts where the source says nothing about access; a larger file than
-    `max_file_bytes` is a `Failure` and not read.
+    `max_file_bytes` is a `Failure` and not read. `scratch` is a private folder that stays between runs (a
+    clone, a cache); it may vanish at any time. Calls to another machine go through `calls`, which keeps to
+    its pace and tries again. A long wait of the connector's own asks `stopping` now and then.
     """
 
     default_access: AccessList
     max_file_bytes: int
+    scratch: Path | None = None
+    calls: RemoteCalls = field(default_factory=RemoteCalls)
+    stopping: Callable[[], bool] = never
 
 
 SKIPPED_CODES = frozenset({"unsupported_format", "not_a_file"})
@@ -97,20 +162,37 @@ class Connector(Protocol):
     """Code for one kind of system. Made from its settings and a `ReadContext`, it reads and never writes."""
 
     kind: ClassVar[str]
-    settings_type: ClassVar[type[BaseModel]]
+    about: ClassVar[About]
+    settings_type: ClassVar[type[ConnectorSettings]]
     lists_quickly: ClassVar[bool]
     """Whether `list_ids` costs so little that it may also be asked for a progress bar."""
 
     def check(self) -> Check:
-        """Whether the source can be reached and read, without reading it all."""
+        """Whether the source can be reached, signed in to and read, without reading it all."""
+        ...
+
+    def estimate(self) -> Estimate:
+        """How much there is, counted within some seconds.
+
+        Raises:
+            UnavailableError: the source does not answer.
+        """
         ...
 
     def pull(self, checkpoint: str, known: KnownRevision) -> Iterator[Change]:
-        """Everything after the checkpoint, always in the same order, ending with a Checkpoint.
+        """Everything after the checkpoint, always in the same order, ending with a `Checkpoint` that is last.
 
         One item that cannot be read is a `Failure`, never an exception; an exception means that the
         source itself cannot be reached.
+
+        Raises:
+            UnavailableError: the source cannot be read now; `SourceWaitError` where it says for how long.
+            InputError: it refuses these settings (`sign_in_failed`, `permission_missing`, …).
         """
+        ...
+
+    def fetch(self, external_id: str) -> Upsert | Delete | Failure:
+        """One document again, so that a failure can be tried alone. Raises as `pull` does."""
         ...
 
     def list_ids(self) -> Iterator[str]:
@@ -119,4 +201,8 @@ class Connector(Protocol):
         Raises:
             UnavailableError: when it cannot be told what is there; nothing is pruned then.
         """
+        ...
+
+    def close(self) -> None:
+        """Gives connections back. Called once, also after a failure."""
         ...

@@ -19,7 +19,7 @@ from ingest.sync.claims import Counts, is_held
 from ingest.sync.holdings import stored_access
 from ingest.sync.runs import FailureNote, Runs, counts_of, find_source
 from ingest.sync.store import stored
-from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
+from ingest.tables import ChangeRow, CredentialRow, DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index import Index
 
 _MAX_NAME = 63
@@ -210,7 +210,9 @@ class Sources:
             self._index.delete_documents(workspace_id, ids[start : start + _DELETE_AT_ONCE])
         with self._database.write() as session:
             runs = select(SyncRunRow.id).where(SyncRunRow.source_id == source_id)
-            session.exec(delete(FailureRow).where(col(FailureRow.run_id).in_(runs)))
+            session.exec(delete(FailureRow).where(col(FailureRow.source_id) == source_id))
+            session.exec(delete(CredentialRow).where(col(CredentialRow.source_id) == source_id))
+            session.exec(delete(ChangeRow).where(col(ChangeRow.run_id).in_(runs)))
             session.exec(delete(SyncRunRow).where(col(SyncRunRow.source_id) == source_id))
             session.exec(delete(DocumentRow).where(col(DocumentRow.source_id) == source_id))
             session.exec(delete(SourceRow).where(col(SourceRow.id) == source_id))

@@ -1,11 +1,33 @@
 """The tables of people and how they sign in. Secrets are stored as hashes only."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import DDL, JSON, Column, Index, UniqueConstraint, event
 from sqlmodel import Field, SQLModel
 
 from app.core.db import UtcDateTime
+
+AUDIT_GUARDS_SQLITE: tuple[str, ...] = (
+    """CREATE TRIGGER audit_refuses_update BEFORE UPDATE ON audit_entry
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: UPDATE refused'); END""",
+    """CREATE TRIGGER audit_refuses_delete BEFORE DELETE ON audit_entry
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: DELETE refused'); END""",
+    """CREATE TRIGGER audit_refuses_replace BEFORE INSERT ON audit_entry
+WHEN EXISTS (SELECT 1 FROM audit_entry WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: REPLACE refused'); END""",
+)
+"""Statements that make the audit log append-only on SQLite."""
+
+AUDIT_GUARDS_POSTGRES: tuple[str, ...] = (
+    """CREATE OR REPLACE FUNCTION audit_refuses() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION USING MESSAGE = 'the audit log is append-only: ' || TG_OP || ' refused'; END $$""",
+    """CREATE TRIGGER audit_refuses_change BEFORE UPDATE OR DELETE ON audit_entry
+FOR EACH ROW EXECUTE FUNCTION audit_refuses()""",
+    """CREATE TRIGGER audit_refuses_truncate BEFORE TRUNCATE ON audit_entry
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuses()""",
+)
+"""Statements that make the audit log append-only on PostgreSQL."""
 
 
 class UserRow(SQLModel, table=True):
@@ -80,3 +102,30 @@ class FailedSignInRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     email: str = Field(index=True)
     failed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class AuditRow(SQLModel, table=True):
+    """Who did what to which, append-only: triggers refuse UPDATE and DELETE. It holds no secret."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_target", "workspace_id", "target_kind", "target", "id"),)
+
+    id: str = Field(primary_key=True)
+    workspace_id: str = Field(index=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor: str
+    action: str
+    target_kind: str
+    target: str
+    details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+def _guard_audit() -> None:
+    table = AuditRow.metadata.tables["audit_entry"]
+    for dialect, statements in (("sqlite", AUDIT_GUARDS_SQLITE), ("postgresql", AUDIT_GUARDS_POSTGRES)):
+        for statement in statements:
+            guard = DDL(statement)  # type: ignore[no-untyped-call]
+            event.listen(table, "after_create", guard.execute_if(dialect=dialect))
+
+
+_guard_audit()

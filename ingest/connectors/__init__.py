@@ -1,26 +1,28 @@
 """The connectors that Rung has. A new one is a file in this folder and a line in `CONNECTORS`."""
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from app.core.errors import InputError
-from ingest.connector import Connector, ReadContext
-from ingest.connectors.folder import FolderConnector
+from ingest.connector import About, Connector, ConnectorSettings, ReadContext
 
 
 class ConnectorType(Protocol):
     """A connector's class: its settings as a pydantic class, and how to make one."""
 
     kind: str
-    settings_type: type[BaseModel]
+    about: About
+    settings_type: type[ConnectorSettings]
 
     def __call__(self, settings: Any, context: ReadContext) -> Connector: ...
 
 
-CONNECTORS: Mapping[str, Any] = {
-    FolderConnector.kind: FolderConnector,
+# Named, not imported: each brings its own library along, which only its sources need.
+CONNECTORS: Mapping[str, str] = {
+    "folder": "folder:FolderConnector",
 }
 
 
@@ -30,16 +32,17 @@ def connector_type(kind: str) -> ConnectorType:
     Raises:
         InputError: `unknown_connector`, naming those that exist.
     """
-    found: ConnectorType | None = CONNECTORS.get(kind)
-    if found is None:
+    if kind not in CONNECTORS:
         raise InputError(
             f"There is no connector {kind!r}; there are: {', '.join(sorted(CONNECTORS))}.",
             code="unknown_connector",
         )
+    module, name = CONNECTORS[kind].split(":")
+    found: ConnectorType = getattr(importlib.import_module(f"ingest.connectors.{module}"), name)
     return found
 
 
-def read_settings(kind: str, settings: Mapping[str, object]) -> BaseModel:
+def read_settings(kind: str, settings: Mapping[str, object]) -> ConnectorSettings:
     """A connector's settings from their plain form.
 
     Raises:

@@ -9,11 +9,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from app.core.errors import UnavailableError
 from app.core.identity import NOBODY, AccessList
-from ingest.connector import Change, Check, Checkpoint, Failure, KnownRevision, ReadContext, Unchanged, Upsert
+from ingest.connector import (
+    About,
+    Change,
+    Check,
+    Checkpoint,
+    ConnectorSettings,
+    Delete,
+    Estimate,
+    Failure,
+    KnownRevision,
+    ReadContext,
+    Unchanged,
+    Upsert,
+)
 from ingest.connectors.access_files import AccessFiles
 from ingest.document import SourceDocument
 from ingest.parsing.formats import supports, unsupported
@@ -22,12 +35,12 @@ _CHECKPOINT_EVERY = 50
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class FolderSettings(BaseModel):
+class FolderSettings(ConnectorSettings):
     """What a folder source needs."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    path: Path = Field(description="The folder to read, as an absolute path on the machine that runs Rung.")
+    path: Path = Field(
+        title="Folder", description="The folder to read, as an absolute path on the machine that runs Rung."
+    )
 
     @field_validator("path")
     @classmethod
@@ -66,7 +79,13 @@ class FolderConnector:
     """
 
     kind: ClassVar[str] = "folder"
-    settings_type: ClassVar[type[BaseModel]] = FolderSettings
+    about: ClassVar[About] = About(
+        title="Folder",
+        summary="Files on this machine, or on a network share that is mounted here.",
+        needs="The folder's path, and the right to read it for the user that runs Rung.",
+        tells_access=True,
+    )
+    settings_type: ClassVar[type[ConnectorSettings]] = FolderSettings
     lists_quickly: ClassVar[bool] = True
 
     def __init__(self, settings: FolderSettings, context: ReadContext) -> None:
@@ -100,7 +119,27 @@ class FolderConnector:
                 yield Checkpoint(last)
                 since = 0
         yield from self._invalid_access_files(root, access)
-        yield Checkpoint(last)
+        yield Checkpoint("", last=True)
+
+    def fetch(self, external_id: str) -> Upsert | Delete | Failure:
+        """See `Connector.fetch`."""
+        root = self._root()
+        access = AccessFiles(root, self._context.default_access)
+        for found in self._walk(root, access, ()):
+            if _id_of(found) == external_id:
+                change = self._change(found, lambda _: None)
+                assert isinstance(change, Upsert | Failure)  # noqa: S101 - nothing is known of it
+                return change
+        return Delete(external_id)
+
+    def estimate(self) -> Estimate:
+        """See `Connector.estimate`."""
+        root = self._root()
+        files = [f for f in self._walk(root, AccessFiles(root, NOBODY), ()) if isinstance(f, _File)]
+        return Estimate(len(files), sum(file.about.st_size for file in files))
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
 
     def list_ids(self) -> Iterator[str]:
         """See `Connector.list_ids`."""

@@ -43,7 +43,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to sync a source now, and the run it is for."""
+    """The right to sync a source now, and the run it is for.
+
+    `kind` is what the run goes over (`ingest.tables.RunKind`); once `passed`, only the closing is left.
+    """
 
     id: str
     source: SourceRow
@@ -51,6 +54,8 @@ class Claim:
     checkpoint: str
     counts: Counts
     resumed: bool
+    kind: str = "full"
+    passed: bool = False
 
 
 class Heartbeat:

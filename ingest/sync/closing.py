@@ -48,6 +48,8 @@ class Closing:
         listed, problem = self._listed(connector, allow_empty)
         if listed is not None:
             self._prune(self._holdings.not_in(listed), counts)
+        if self._claim.kind == "full" and listed is not None:
+            self._runs.forget_failures_not_met(self._claim)
         failures = self._runs.failures(self._claim.run_id)
         counts.failed = sum(not note.skipped for note in failures)
         counts.skipped = len(failures) - counts.failed

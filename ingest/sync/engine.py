@@ -144,8 +144,9 @@ class SyncEngine:
             preparer = Preparer(Holdings(self._database, source), parser, self._embedder, again=again)
             store = Store(self._database, self._index, self._runs, claim, preparer.recipe, self._clock)
             report.begin(store.counts)
-            changes = connector.pull(claim.checkpoint, preparer.known_revision)
-            self._pass(claim, preparer.items(changes), store, report, check)
+            if not claim.passed:
+                changes = connector.pull(claim.checkpoint, preparer.known_revision)
+                self._pass(claim, preparer.items(changes), store, report, check)
             return store.counts, connector
         finally:
             if self._parser is None:

@@ -13,7 +13,7 @@ from app.core.errors import ConflictError, NotFoundError
 from ingest.connector import SKIPPED_CODES
 from ingest.sync import claims
 from ingest.sync.claims import Claim, Counts
-from ingest.tables import FailureRow, SourceRow, SyncRunRow
+from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 
 _RESUME_WITHIN = timedelta(days=1)
 
@@ -89,7 +89,7 @@ class Runs:
             run.state, run.heartbeat_at, run.resumed = "running", now, run.resumed + resumed
             session.add(run)
             counts = counts_of(run)
-            claim = Claim(claim_id, source, run.id, run.checkpoint, counts, resumed)
+            claim = Claim(claim_id, source, run.id, run.checkpoint, counts, resumed, run.kind, run.passed)
         claims.remember(claim_id)
         return claim
 
@@ -117,11 +117,14 @@ class Runs:
         counts: Counts,
         checkpoint: str | None,
         failures: Sequence[FailureNote],
+        *,
+        passed: bool | None = None,
     ) -> bool:
         """Writes progress in the caller's transaction; tells whether somebody asked the run to stop.
 
         Args:
             checkpoint: `None` leaves it as it is.
+            passed: whether the pass is over and only the closing is left; `None` leaves it as it is.
         """
         now = self._clock()
         claims.keep(session, claim, now)
@@ -129,6 +132,8 @@ class Runs:
         values: dict[str, object] = {"heartbeat_at": now, **asdict(counts)}
         if checkpoint is not None:
             values["checkpoint"] = checkpoint
+        if passed is not None:
+            values["passed"] = passed
         session.exec(update(SyncRunRow).where(col(SyncRunRow.id) == claim.run_id).values(**values))
         return bool(
             session.exec(select(SyncRunRow.cancel_requested).where(SyncRunRow.id == claim.run_id)).one()
@@ -137,24 +142,31 @@ class Runs:
     def _write_failures(
         self, session: Session, claim: Claim, failures: Sequence[FailureNote], now: datetime
     ) -> None:
-        notes = {(f.external_id, f.code): f for f in failures}
+        notes = {note.external_id: note for note in failures}
         if not notes:
             return
-        # A batch that is done again after a death brings the same ones.
-        session.exec(
-            delete(FailureRow).where(
-                col(FailureRow.run_id) == claim.run_id,
-                col(FailureRow.external_id).in_({external_id for external_id, _ in notes}),
+        stood = session.exec(
+            select(FailureRow).where(
+                FailureRow.source_id == claim.source.id, col(FailureRow.external_id).in_(list(notes))
             )
-        )
+        ).all()
+        for row in stood:
+            note = notes.pop(row.external_id)
+            # A batch that is done again after a death brings the same ones.
+            row.attempts += row.run_id != claim.run_id
+            row.run_id, row.failed_at = claim.run_id, now
+            row.code, row.reason, row.skipped = note.code, note.reason, note.skipped
+            session.add(row)
         session.add_all(
             FailureRow(
-                run_id=claim.run_id,
+                source_id=claim.source.id,
                 external_id=note.external_id,
-                code=note.code,
                 workspace_id=claim.source.workspace_id,
+                run_id=claim.run_id,
+                code=note.code,
                 reason=note.reason,
                 skipped=note.skipped,
+                first_failed_at=now,
                 failed_at=now,
             )
             for note in notes.values()
@@ -187,8 +199,17 @@ class Runs:
             ).all()
             return [FailureNote(row.external_id, row.code, row.reason) for row in rows]
 
+    def forget_failures_not_met(self, claim: Claim) -> None:
+        """Removes the failures of earlier runs: a pass over everything has not met them again."""
+        with self._database.write() as session:
+            session.exec(
+                delete(FailureRow).where(
+                    col(FailureRow.source_id) == claim.source.id, col(FailureRow.run_id) != claim.run_id
+                )
+            )
+
     def forget_old(self, source_id: str, keep: int = 50) -> None:
-        """Removes the failures and rows of all but the latest runs of a source."""
+        """Removes all but the latest runs of a source, with what is noted of them."""
         with self._database.write() as session:
             old = session.exec(
                 select(SyncRunRow.id)
@@ -197,7 +218,7 @@ class Runs:
                 .offset(keep)
                 .limit(1000)
             ).all()
-            session.exec(delete(FailureRow).where(col(FailureRow.run_id).in_(old)))
+            session.exec(delete(ChangeRow).where(col(ChangeRow.run_id).in_(old)))
             session.exec(delete(SyncRunRow).where(col(SyncRunRow.id).in_(old)))
 
     def count(self, run_id: str) -> tuple[int, int]:

@@ -69,6 +69,7 @@ class Store:
         self._recipe = recipe
         self._clock = clock
         self._checkpoint = claim.checkpoint
+        self._passed = claim.passed
         self.counts = claim.counts
 
     def begin(self, batch: Batch) -> None:
@@ -110,7 +111,9 @@ class Store:
             self._write_documents(session, batch)
             session.execute(delete(DocumentRow).where(col(DocumentRow.id).in_(gone)))
             notes = [item.note for item in batch.items if isinstance(item, Failed)]
-            stop = self._runs.save(session, self._claim, self.counts, self._checkpoint, notes)
+            stop = self._runs.save(
+                session, self._claim, self.counts, self._checkpoint, notes, passed=self._passed
+            )
         if stop:
             raise CancelledError("The sync was stopped on request; the next one begins again.")
 
@@ -137,8 +140,8 @@ class Store:
         counts.chunks_reused += len(reused)
         for item in batch.items:
             match item:
-                case Checkpoint(state):
-                    self._checkpoint = state
+                case Checkpoint(state, last):
+                    self._checkpoint, self._passed = state, last
                 case NewText():
                     counts.upserted += 1
                     counts.bytes_read += item.bytes_read
@@ -166,6 +169,7 @@ class Store:
             "access": [],
             "text": "",
             "headings": [],
+            "pages": [],
             "created_at": self._clock(),
         }
 

@@ -286,11 +286,13 @@ def _fill(database: Database, index: MemoryIndex, embedder: HashEmbedder) -> Non
         session.flush()
         session.add(
             FailureRow(
+                source_id=SOURCE_ID,
                 run_id="run-1",
                 external_id="finance/old.pdf",
                 code="encrypted",
                 workspace_id="default",
                 reason="The PDF needs a password.",
+                first_failed_at=moment,
                 failed_at=moment,
             )
         )

@@ -1,0 +1,82 @@
+"""The parts that documents go through: sources, syncs, the index and the search."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from app.core.errors import NotFoundError
+from app.wiring.records import Records
+
+if TYPE_CHECKING:
+    from ingest.library import Library
+    from ingest.sources import Sources
+    from ingest.sync import SyncEngine
+    from retrieval.embedder import Embedder
+    from retrieval.index import Index
+    from retrieval.search import Searcher
+
+
+class Documents(Records):
+    """Documents and passages, on top of the records."""
+
+    @cached_property
+    def embedder(self) -> "Embedder":
+        from retrieval.embedder import make_embedder
+
+        return make_embedder(self.settings)
+
+    @cached_property
+    def index(self) -> "Index":
+        index = self._make_index()
+        self._closing.callback(index.close)
+        return index
+
+    def _make_index(self) -> "Index":
+        name, dimensions = self.embedder.name, self.embedder.dimensions
+        if self.settings.qdrant_url is None:
+            from retrieval.index.edge import EdgeIndex
+
+            return EdgeIndex(self.settings.data_dir, embedder=name, dimensions=dimensions)
+        from retrieval.index.server import ServerIndex
+
+        key = self.settings.qdrant_api_key
+        return ServerIndex.connect(
+            self.settings.qdrant_url,
+            api_key=key.get_secret_value() if key else None,
+            collection=self.settings.qdrant_collection,
+            embedder=name,
+            dimensions=dimensions,
+        )
+
+    @cached_property
+    def searcher(self) -> "Searcher":
+        from retrieval.search import Searcher
+
+        return Searcher(self.index, self.embedder)
+
+    @cached_property
+    def sources(self) -> "Sources":
+        from ingest.sources import Sources
+
+        return Sources(self.database, self.index)
+
+    @cached_property
+    def library(self) -> "Library":
+        from ingest.library import Library
+
+        return Library(self.database)
+
+    @cached_property
+    def sync(self) -> "SyncEngine":
+        from ingest.sync import SyncEngine
+
+        return SyncEngine(self.database, self.index, self.embedder, self.settings)
+
+    def kind_of_source(self, workspace_id: str, name: str) -> str | None:
+        """The kind of connector behind a source, or nothing for a source that is gone."""
+        from ingest.sync.runs import find_source
+
+        try:
+            with self.database.read() as session:
+                return find_source(session, workspace_id, name).kind
+        except NotFoundError:
+            return None
