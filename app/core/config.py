@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     )
     embedding_threads: int = Field(0, ge=0, description="Threads for the encoder; 0 means one per core.")
 
+    credential_key: SecretStr | None = Field(
+        None,
+        description="Key for the sources' credentials, base64, older ones after a comma; the default is a file.",
+    )
+
     max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")
     parse_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest a single document may take to parse."

@@ -7,6 +7,7 @@ from app.core.errors import NotFoundError
 from app.wiring.records import Records
 
 if TYPE_CHECKING:
+    from ingest.credentials import Credentials, Vault
     from ingest.library import Library
     from ingest.sources import Sources
     from ingest.sync import SyncEngine
@@ -58,6 +59,20 @@ class Documents(Records):
         from ingest.sources import Sources
 
         return Sources(self.database, self.index)
+
+    @cached_property
+    def credentials(self) -> "Credentials":
+        """The sources' secrets."""
+        from ingest.credentials import Credentials
+
+        return Credentials(self.database, self._vault, self.audit)
+
+    def _vault(self) -> "Vault":
+        # Opened for each use: another process may have changed the key since.
+        from ingest.credentials import open_vault
+
+        key = self.settings.credential_key
+        return open_vault(self.settings.data_dir, key.get_secret_value() if key is not None else None)
 
     @cached_property
     def library(self) -> "Library":
