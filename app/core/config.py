@@ -63,7 +63,7 @@ class Settings(BaseSettings):
 
     credential_key: SecretStr | None = Field(
         None,
-        description="Key for sources' credentials in base64, older ones after a comma; the default is a file.",
+        description="Key of sources' credentials in base64, old ones after a comma; the default is a file.",
     )
 
     max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")
