@@ -31,6 +31,7 @@ def test_every_setting_is_documented_in_the_words_of_its_field_and_nothing_else_
 def test_every_setting_a_page_names_exists(page: Path) -> None:
     tests_only = {
         "RUNG_REQUIRE_BROWSER",
+        "RUNG_REQUIRE_SERVERS",
         "RUNG_REQUIRE_VLLM",
         "RUNG_TEST_CHROMIUM",
         "RUNG_TEST_QDRANT_URL",

@@ -42,8 +42,7 @@ class Vault:
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != _KEY_BYTES for key in keys):
             raise ConfigurationError(
-                f"A credential key is {_KEY_BYTES} bytes in base64; make one with: "
-                "python -m app source new-key",
+                f"A credential key is {_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 32",
                 code="invalid_credential_key",
             )
         self._keys = {key_id(key): key for key in reversed(keys)}
@@ -104,7 +103,7 @@ def read_keys(text: str) -> list[bytes]:
     except (binascii.Error, ValueError) as error:
         # The text is not repeated: it is most of a key.
         raise ConfigurationError(
-            "The credential key is not valid base64; make one with: python -m app source new-key",
+            "The credential key is not valid base64; make one with: openssl rand -base64 32",
             code="invalid_credential_key",
         ) from error
 
