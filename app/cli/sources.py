@@ -136,6 +136,20 @@ def remove(
     console.print(f"{name} and its {source.documents} documents are gone from here.")
 
 
+@app.command()
+def rotate(json: JsonFlag = False) -> None:
+    """Seal the credentials of all sources with a new key, and take the old key away."""
+    from app.core.audit import OPERATOR
+    from app.wiring import house
+
+    with house() as it:
+        done = it.rotate_credential_key(actor=OPERATOR)
+    if json:
+        print_json(done)
+        return
+    console.print(f"{done.credentials} credentials are sealed with key {done.key_id}. Keep a copy of it.")
+
+
 def print_summary(summary: "SyncSummary") -> None:
     """How a run ended, and each failure with what to do about it."""
     console.print(f"[bold]{summary.message}[/bold]")

@@ -7,7 +7,7 @@ from app.core.errors import NotFoundError
 from app.wiring.records import Records
 
 if TYPE_CHECKING:
-    from ingest.credentials import Credentials, Vault
+    from ingest.credentials import Credentials, Rotation, Vault
     from ingest.library import Library
     from ingest.sources import Sources
     from ingest.sync import SyncEngine
@@ -73,6 +73,23 @@ class Documents(Records):
 
         key = self.settings.credential_key
         return open_vault(self.settings.data_dir, key.get_secret_value() if key is not None else None)
+
+    def rotate_credential_key(self, *, actor: str) -> "Rotation":
+        """Seals all credentials with a new key: one made here, or the first in the setting.
+
+        Raises:
+            ConfigurationError, IntegrityError: a credential cannot be read; it stays as it was.
+        """
+        from ingest.credentials.vault import drop_old_keys, prepend_new_key
+
+        if self.settings.credential_key is not None:
+            return self.credentials.rotate(actor=actor)
+        # Open before a new key is made, so that one which cannot be read leaves the file as it was.
+        self._vault()
+        prepend_new_key(self.settings.data_dir)
+        done = self.credentials.rotate(actor=actor)
+        drop_old_keys(self.settings.data_dir, keep=self.credentials.key_ids())
+        return done
 
     @cached_property
     def library(self) -> "Library":

@@ -147,6 +147,11 @@ class Credentials:
             )
             return Rotation(vault.current, len(rows))
 
+    def key_ids(self) -> set[str]:
+        """The keys that credentials are sealed with."""
+        with self._database.read() as session:
+            return set(session.exec(select(CredentialRow.key_id).distinct()).all())
+
     def _note(self, session: Session, actor: str, action: str, source: SourceRow, field: str) -> None:
         self._audit.record(
             actor,

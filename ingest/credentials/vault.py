@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +131,19 @@ def read_key_file(data_dir: Path) -> str:
             f"Others on this machine may read {path}; close it with: chmod 600 {path}", code="key_file_open"
         )
     return path.read_text()
+
+
+def prepend_new_key(data_dir: Path) -> None:
+    """Puts a new key in front of those in the key file: it encrypts from now on, the others still decrypt."""
+    keys = read_key_file(data_dir).split()
+    write_key_file(data_dir / KEY_FILE, [new_key(), *keys], replace=True)
+
+
+def drop_old_keys(data_dir: Path, *, keep: Collection[str]) -> None:
+    """Takes the keys out of the key file that are neither the current one nor named by `keep`."""
+    current, *old = read_key_file(data_dir).split()
+    kept = [key for key in old if key_id(base64.b64decode(key)) in keep]
+    write_key_file(data_dir / KEY_FILE, [current, *kept], replace=True)
 
 
 def write_key_file(path: Path, keys: Sequence[str], *, replace: bool = False) -> None:
