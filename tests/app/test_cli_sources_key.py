@@ -1,6 +1,7 @@
 """`source rotate`: a new key for the credentials."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 
 from app.cli.application import app
 from app.core.clock import utc_now
-from app.core.config import Settings
+from app.core.config import Settings, get_settings
+from app.core.errors import ConfigurationError
 from app.wiring import House
 from app.wiring import house as house_of_settings
 from ingest.credentials.vault import KEY_FILE
@@ -16,10 +18,8 @@ from ingest.tables import SourceRow
 
 
 @pytest.fixture
-def it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setenv("RUNG_DATA_DIR", str(tmp_path))
-    from app.core.config import get_settings
-
     get_settings.cache_clear()
     house = House(Settings(data_dir=tmp_path))
     source = SourceRow(
@@ -35,7 +35,9 @@ def it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
         session.add(source)
         session.flush()
         house.credentials.put(session, source, {"password": "hunter2"}, actor="ana@example.com")
-    return house
+    yield house
+    house.close()
+    get_settings.cache_clear()
 
 
 def secret(house: House) -> dict[str, str]:
@@ -52,16 +54,12 @@ def test_a_rotation_leaves_one_new_key_and_what_runs_goes_on(it: House, tmp_path
     after = (tmp_path / KEY_FILE).read_text().split()
     assert len(before) == len(after) == 1 and before != after
     assert secret(it) == {"password": "hunter2"}
-    it.close()
 
 
 def test_a_lost_key_leaves_everything_as_it_was(it: House, tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).unlink()
-    from app.core.errors import ConfigurationError
-
     with house_of_settings() as house, pytest.raises(ConfigurationError) as refused:
         house.rotate_credential_key(actor="operator")
     assert refused.value.code == "credential_key_missing"
     with pytest.raises(ConfigurationError):
         secret(it)
-    it.close()
