@@ -36,11 +36,14 @@ class EngineClient:
         *,
         embedder: str,
         dimensions: int,
+        generation: str = "",
         idle_seconds: float = 20.0,
         timeout_seconds: float = 120.0,
         start_seconds: float = 120.0,
     ) -> None:
         self._data_dir = data_dir.resolve()
+        self._generation = generation
+        self._folder = wire.index_folder(self._data_dir, generation)
         self._embedder = embedder
         self._dimensions = dimensions
         self._idle_seconds = idle_seconds
@@ -87,6 +90,26 @@ class EngineClient:
         self._closed = True
         self._drop()
 
+    def stop(self) -> None:
+        """Ends the engine, if one runs, and waits until it has let go of its files.
+
+        Raises:
+            UnavailableError: `index_unavailable`, when it does not end.
+        """
+        self.close()
+        connection = self._greet()
+        if connection is not None:
+            with connection:
+                wire.send(connection, ["stop", {}])
+        lock = self._folder / "engine.lock"
+        if not lock.exists():
+            return
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._await_lock(handle, "it does not end")
+        finally:
+            os.close(handle)
+
     def _drop(self) -> None:
         with self._lock:
             free, self._free = self._free, []
@@ -129,7 +152,7 @@ class EngineClient:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self._timeout_seconds)
         try:
-            connection.connect(str(wire.socket_path(self._data_dir)))
+            connection.connect(str(wire.socket_path(self._folder)))
             fields = {
                 "version": wire.PROTOCOL_VERSION,
                 "embedder": self._embedder,
@@ -164,22 +187,23 @@ class EngineClient:
     @contextmanager
     def _only_starter(self) -> Iterator[None]:
         """Lets one client at a time look for an engine and start one."""
-        folder = wire.index_folder(self._data_dir)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + self._start_seconds
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self._folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise self._unavailable("another process has been starting it for too long") from None
-                    time.sleep(0.01)
+            self._await_lock(handle, "another process has been starting it for too long")
             yield
         finally:
             os.close(handle)
+
+    def _await_lock(self, handle: int, otherwise: str) -> None:
+        deadline = time.monotonic() + self._start_seconds
+        while True:
+            try:
+                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise self._unavailable(otherwise) from None
+                time.sleep(0.01)
 
     def _launch(self, deadline: float) -> None:
         reading, writing = os.pipe()
@@ -229,18 +253,19 @@ class EngineClient:
             f"--data-dir={self._data_dir}",
             f"--embedder={self._embedder}",
             f"--dimensions={self._dimensions}",
+            f"--generation={self._generation}",
             f"--idle-seconds={self._idle_seconds}",
             f"--ready-fd={ready_fd}",
         ]
 
     def _log_path(self) -> Path:
-        path = wire.index_folder(self._data_dir) / "engine.log"
+        path = self._folder / "engine.log"
         if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         return path
 
     def _unavailable(self, why: str) -> RungError:
-        log = wire.index_folder(self._data_dir) / "engine.log"
+        log = self._folder / "engine.log"
         return UnavailableError(
             f"The search index does not answer: {why}. Its log is {log}.", code="index_unavailable"
         )

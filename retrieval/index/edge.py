@@ -1,11 +1,14 @@
 """The index on this machine: Qdrant's embedded engine, reached through its own small process."""
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from app.core.identity import AccessList
+from retrieval.index import wire
 from retrieval.index.client import EngineClient
 from retrieval.index.points import Scored, by_access_list, passage_of, payload_of, time_text
 from retrieval.index.protocol import Hit, IndexQuery, IndexStats, Point, Vector
@@ -13,6 +16,12 @@ from retrieval.index.sparse import encode_document, encode_query
 
 _BATCH = 128
 """Points in one message: a search waits for one message at most."""
+
+IDENTITY_FILE = "vectors.json"
+_FILES = frozenset(
+    {IDENTITY_FILE, "engine.lock", "start.lock", "engine.sock", "engine.log", "engine.log.1", "vectors.new"}
+)
+_FOLDERS = frozenset({"shard", "shard.new"})
 
 
 class EdgeIndex:
@@ -22,13 +31,27 @@ class EdgeIndex:
         data_dir: the folder that holds all state; the index lives in `index/` inside it.
         embedder: the name of the encoder whose vectors the index holds.
         dimensions: the length of a vector.
+        generation: the folder inside `index/` of an index that is not the first one.
         idle_seconds: how long the engine stays after the last client has gone.
     """
 
-    def __init__(self, data_dir: Path, *, embedder: str, dimensions: int, idle_seconds: float = 20.0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        embedder: str,
+        dimensions: int,
+        generation: str = "",
+        idle_seconds: float = 20.0,
+    ) -> None:
         self._dimensions = dimensions
+        self._folder = wire.index_folder(data_dir.resolve(), generation)
         self._engine = EngineClient(
-            data_dir, embedder=embedder, dimensions=dimensions, idle_seconds=idle_seconds
+            data_dir,
+            embedder=embedder,
+            dimensions=dimensions,
+            generation=generation,
+            idle_seconds=idle_seconds,
         )
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -86,6 +109,17 @@ class EdgeIndex:
     def close(self) -> None:
         self._engine.close()
 
+    def drop(self) -> None:
+        """Ends the engine and removes its files, but not the folders of other generations inside."""
+        self._engine.stop()
+        for path in self._folder.iterdir() if self._folder.exists() else ():
+            if path.name in _FILES:
+                path.unlink()
+            elif path.name in _FOLDERS:
+                shutil.rmtree(path)
+        if self._folder.exists() and not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
     def _stored(self, point: Point) -> tuple[object, ...]:
         sparse = encode_document(point.embedded_text)
         return point.id, self._bytes(point.vector), sparse.indices, sparse.values, payload_of(point)
@@ -94,6 +128,15 @@ class EdgeIndex:
         if vector.shape != (self._dimensions,):
             raise ValueError(f"a vector of shape {vector.shape} does not fit ({self._dimensions},)")
         return vector.astype(np.float32, copy=False).tobytes()
+
+
+def stored_identity(data_dir: Path) -> tuple[str, int] | None:
+    """The encoder's name and the length of the vectors of the first index there, if there is one."""
+    path = wire.index_folder(data_dir) / IDENTITY_FILE
+    if not path.exists():
+        return None
+    stored = json.loads(path.read_text())
+    return str(stored["embedder"]), int(stored["dimensions"])
 
 
 def _batches(points: Sequence[Point]) -> Iterator[Sequence[Point]]:

@@ -1,4 +1,4 @@
-"""The engine's process: one for each data folder, shared by every process that reads or writes its index.
+"""The engine's process: one for each index folder, shared by every process that reads or writes it.
 
 `python -m retrieval.index.engine --data-dir DIR` is started by the first client and ends by itself. It is a
 process of its own because Qdrant's engine holds the interpreter's lock while it works, which would stop
@@ -43,12 +43,12 @@ _FIRST_CLIENT_SECONDS = 10.0  # whoever started the engine is on the way
 
 
 class Engine:
-    """Serves one shard on a socket until nobody has been connected for a while."""
+    """Serves the shard in a folder on a socket until nobody has been connected for a while."""
 
-    def __init__(self, data_dir: Path, *, embedder: str, dimensions: int, idle_seconds: float) -> None:
-        self._folder = wire.index_folder(data_dir)
+    def __init__(self, folder: Path, *, embedder: str, dimensions: int, idle_seconds: float) -> None:
+        self._folder = folder
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._address = wire.socket_path(data_dir)
+        self._address = wire.socket_path(folder)
         self._idle_seconds = idle_seconds
         self._lock_file = _hold(self._folder / "engine.lock")
         self._identity = _identity(self._folder / "vectors.json", embedder, dimensions)
@@ -209,7 +209,7 @@ def _identity(path: Path, embedder: str, dimensions: int) -> tuple[str, int]:
 def _other_vectors(found: tuple[str, int], wanted: tuple[str, int], folder: Path) -> ConfigurationError:
     return ConfigurationError(
         f"The index holds vectors of {found[0]} ({found[1]} numbers), but the settings ask for {wanted[0]} "
-        f"({wanted[1]}). Set RUNG_EMBEDDING_MODEL back, or remove {folder} and sync every source again.",
+        f"({wanted[1]}). Move {folder} away and sync every source again.",
         code="other_vectors",
     )
 
@@ -225,6 +225,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--embedder", required=True)
     parser.add_argument("--dimensions", type=int, required=True)
+    parser.add_argument("--generation", default="")
     parser.add_argument("--idle-seconds", type=float, default=20.0)
     parser.add_argument("--ready-fd", type=int, help="told in one JSON line how the start went")
     return parser.parse_args()
@@ -242,7 +243,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         engine = Engine(
-            arguments.data_dir,
+            wire.index_folder(arguments.data_dir, arguments.generation),
             embedder=arguments.embedder,
             dimensions=arguments.dimensions,
             idle_seconds=arguments.idle_seconds,

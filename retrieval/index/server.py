@@ -4,6 +4,7 @@ Importing this file loads `qdrant-client`, so it is imported only where a server
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -125,6 +126,17 @@ class ServerIndex:
     def close(self) -> None:
         self._client.close()
 
+    def drop(self) -> None:
+        """Removes the collection."""
+        self._call("delete_collection")
+
+    def stored_identity(self) -> tuple[str, int] | None:
+        """The encoder's name and the length of the vectors of the collection, if there is one."""
+        if not self._call("collection_exists"):
+            return None
+        stored = self._call("get_collection").config.metadata or {}
+        return str(stored.get("embedder", "")), int(stored.get("dimensions", 0))
+
     def _vectors(self, point: Point) -> dict[str, Any]:
         sparse = encode_document(point.embedded_text)
         return {
@@ -155,22 +167,20 @@ class ServerIndex:
         return [float(x) for x in vector.astype(np.float32, copy=False)]
 
     def _do(self, operation: str, **fields: Any) -> Any:
-        """Calls the client's method of this name on the collection.
+        """Calls the client's method of this name on the collection, which is made where it is not there yet.
 
         Raises:
             UnavailableError: `index_unavailable`, when the server does not answer or refuses.
             ConfigurationError: `other_vectors`.
         """
-        try:
-            if not self._ready:
+        if not self._ready:
+            with _plain_errors():
                 self._make_collection()
+        return self._call(operation, **fields)
+
+    def _call(self, operation: str, **fields: Any) -> Any:
+        with _plain_errors():
             return getattr(self._client, operation)(self._collection, **fields)
-        except (ApiException, OSError) as error:
-            raise UnavailableError(
-                f"The Qdrant server did not do what it was asked: {str(error)[:300]}. Check RUNG_QDRANT_URL "
-                "and RUNG_QDRANT_API_KEY, and that the server runs.",
-                code="index_unavailable",
-            ) from error
 
     def _make_collection(self) -> None:
         if not self._client.collection_exists(self._collection):
@@ -179,11 +189,23 @@ class ServerIndex:
         if {name: stored.get(name) for name in self._identity} != self._identity:
             raise ConfigurationError(
                 f"The collection {self._collection} holds vectors of {stored.get('embedder')}, but the "
-                f"settings ask for {self._identity['embedder']}. Set RUNG_EMBEDDING_MODEL back, or choose "
-                "another RUNG_QDRANT_COLLECTION and sync every source again.",
+                f"settings ask for {self._identity['embedder']}. Choose another "
+                "RUNG_QDRANT_COLLECTION and sync every source again.",
                 code="other_vectors",
             )
         self._ready = True
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ApiException, OSError) as error:
+        raise UnavailableError(
+            f"The Qdrant server did not do what it was asked: {str(error)[:300]}. Check RUNG_QDRANT_URL "
+            "and RUNG_QDRANT_API_KEY, and that the server runs.",
+            code="index_unavailable",
+        ) from error
 
 
 def _create(client: QdrantClient, name: str, identity: dict[str, Any]) -> None:

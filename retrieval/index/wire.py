@@ -29,21 +29,21 @@ class ClosedError(ConnectionError):
     """The other side closed the connection between two frames or within one."""
 
 
-def index_folder(data_dir: Path) -> Path:
-    """The folder that holds the shard, the locks, the log and the socket."""
-    return data_dir / "index"
+def index_folder(data_dir: Path, generation: str = "") -> Path:
+    """The folder that holds the shard, the locks, the log and the socket of one generation of the index."""
+    return data_dir / "index" / generation if generation else data_dir / "index"
 
 
-def socket_path(data_dir: Path) -> Path:
-    """Where the engine of a data folder listens; a short private path where the usual one is too long.
+def socket_path(folder: Path) -> Path:
+    """Where the engine of an index folder listens; a short private path where the usual one is too long.
 
     Raises:
         UnavailableError: the private folder belongs to somebody else.
     """
-    usual = index_folder(data_dir) / "engine.sock"
+    usual = folder / "engine.sock"
     if len(os.fsencode(usual)) <= _MAX_ADDRESS_BYTES:
         return usual
-    name = sha256(os.fsencode(index_folder(data_dir).resolve())).hexdigest()[:16]
+    name = sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     return _private_folder() / f"{name}.sock"
 
 

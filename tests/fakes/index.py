@@ -81,6 +81,9 @@ class MemoryIndex:
 
     def close(self) -> None: ...
 
+    def drop(self) -> None:
+        self.points.clear()
+
 
 def _visible(point: Point, query: IndexQuery) -> bool:
     allowed = {str(principal) for principal in point.access} & set(query.access.principals)

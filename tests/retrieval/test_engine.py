@@ -40,7 +40,7 @@ def test_starts_on_first_use_and_is_private(open_edge: OpenEdge, tmp_path: Path)
     assert engines_of(tmp_path) == []
     index.upsert([HOLIDAY])
     assert len(engines_of(tmp_path)) == 1
-    assert stat.S_IMODE(wire.socket_path(tmp_path).stat().st_mode) == 0o600
+    assert stat.S_IMODE(wire.socket_path(wire.index_folder(tmp_path)).stat().st_mode) == 0o600
     assert stat.S_IMODE(wire.index_folder(tmp_path).stat().st_mode) == 0o700
 
 
@@ -134,7 +134,7 @@ def test_ends_by_itself_once_nobody_is_connected(open_edge: OpenEdge, tmp_path: 
     assert len(engines_of(tmp_path)) == 1, "a connected client keeps it"
     index.close()
     assert wait_for_no_engine(tmp_path, 5)
-    assert not wire.socket_path(tmp_path).exists()
+    assert not wire.socket_path(wire.index_folder(tmp_path)).exists()
     assert index.present([HOLIDAY.id]) == {HOLIDAY.id}
 
 
@@ -151,7 +151,7 @@ def test_a_stale_socket_and_a_half_made_store_are_no_obstacle(open_edge: OpenEdg
     folder = wire.index_folder(tmp_path)
     (folder / "shard.new" / "segments").mkdir(parents=True)
     stale = socket.socket(socket.AF_UNIX)
-    stale.bind(str(wire.socket_path(tmp_path)))
+    stale.bind(str(wire.socket_path(wire.index_folder(tmp_path))))
     stale.close()
     index = open_edge()
     index.upsert([HOLIDAY])
@@ -182,7 +182,7 @@ def test_an_engine_whose_socket_was_removed_makes_way_and_loses_nothing(
 ) -> None:
     index = open_edge()
     index.upsert([HOLIDAY])
-    wire.socket_path(tmp_path).unlink()
+    wire.socket_path(wire.index_folder(tmp_path)).unlink()
     assert open_edge().present([HOLIDAY.id]) == {HOLIDAY.id}
     index.upsert([make_point("more", "text")])
     assert index.stats().points == 2
@@ -211,7 +211,7 @@ def test_removed_chunks_give_their_room_back(open_edge: OpenEdge) -> None:
 
 def test_a_long_data_folder_uses_a_short_private_address(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 30) / "data"
-    address = wire.socket_path(folder)
+    address = wire.socket_path(wire.index_folder(folder))
     assert len(os.fsencode(address)) <= 100
     assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
     index = EdgeIndex(folder, embedder=HashEmbedder.name, dimensions=HashEmbedder.dimensions)
@@ -277,7 +277,7 @@ def test_garbage_on_the_socket_ends_that_connection_only(open_edge: OpenEdge, tm
     for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff\xff\xff\xff", b"\x00\x00\x00\x02\xc1\xc1"):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
-            connection.connect(str(wire.socket_path(tmp_path)))
+            connection.connect(str(wire.socket_path(wire.index_folder(tmp_path))))
             connection.sendall(garbage)
             connection.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionResetError):
