@@ -18,6 +18,9 @@ from ingest.parsing.document import Heading, one_line
 CountTokens = Callable[[Sequence[str]], list[int]]
 Span = tuple[int, int]
 
+CHUNKER_VERSION = "1"
+"""Raise it when the same text is cut otherwise: a new index is then built beside the old one."""
+
 TARGET_TOKENS = 220
 SPECIAL_TOKENS = 2
 _SMALL_TOKENS = 80

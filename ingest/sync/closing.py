@@ -1,11 +1,11 @@
 """The end of a run: prune what the source no longer lists, count, and say honestly whether it is complete."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy import update
-from sqlmodel import col, delete
+from sqlmodel import Session, col, delete
 
 from app.core.db import Database
 from app.core.errors import RungError
@@ -13,6 +13,7 @@ from ingest.connector import Connector
 from ingest.sync.claims import Claim, Counts
 from ingest.sync.holdings import Held, Holdings
 from ingest.sync.runs import FailureNote, Runs
+from ingest.sync.store import any_index
 from ingest.tables import DocumentRow
 from retrieval.index import Index
 
@@ -36,11 +37,19 @@ class SyncSummary:
 class Closing:
     """Ends one run."""
 
-    def __init__(self, database: Database, index: Index, runs: Runs, claim: Claim) -> None:
+    def __init__(
+        self,
+        database: Database,
+        index: Index,
+        runs: Runs,
+        claim: Claim,
+        require_index: Callable[[Session], None] = any_index,
+    ) -> None:
         self._database = database
         self._index = index
         self._runs = runs
         self._claim = claim
+        self._require_index = require_index
         self._holdings = Holdings(database, claim.source)
 
     def close(self, connector: Connector, counts: Counts, *, allow_empty: bool) -> SyncSummary:
@@ -99,6 +108,7 @@ class Closing:
             self._index.delete_documents(self._claim.source.workspace_id, ids)
             counts.deleted += len(ids)
             with self._database.write() as session:
+                self._require_index(session)
                 session.execute(delete(DocumentRow).where(col(DocumentRow.id).in_(ids)))
                 self._runs.save(session, self._claim, counts, None, ())
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import structlog
+from sqlmodel import Session
 
 from app.core.clock import Clock, utc_now
 from app.core.config import Settings
@@ -60,6 +61,8 @@ class SyncEngine:
     Args:
         settings: only the limits of parsing are read.
         parser: for tests; by default a parsing process is started for each run.
+        index_stands: tells in a transaction whether the index is still the one that is searched; a run under
+            way when it is not is left to be resumed with the new one.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SyncEngine:
         settings: Settings,
         *,
         parser: Parser | None = None,
+        index_stands: Callable[[Session], bool] = lambda _: True,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -77,6 +81,7 @@ class SyncEngine:
         self._embedder = embedder
         self._settings = settings
         self._parser = parser
+        self._index_stands = index_stands
         self._clock = clock
         self._runs = Runs(database, clock)
 
@@ -111,7 +116,7 @@ class SyncEngine:
                 check = partial(_check, heartbeat, stop)
                 counts, connector = self._work(claim, report, check, again)
                 check()
-                closing_run = Closing(self._database, self._index, self._runs, claim)
+                closing_run = Closing(self._database, self._index, self._runs, claim, self._require_index)
                 return closing_run.close(connector, counts, allow_empty=allow_empty)
         except InterruptedSyncError:
             self._runs.release(claim)
@@ -142,7 +147,15 @@ class SyncEngine:
         )
         try:
             preparer = Preparer(Holdings(self._database, source), parser, self._embedder, again=again)
-            store = Store(self._database, self._index, self._runs, claim, preparer.recipe, self._clock)
+            store = Store(
+                self._database,
+                self._index,
+                self._runs,
+                claim,
+                preparer.recipe,
+                self._clock,
+                self._require_index,
+            )
             report.begin(store.counts)
             if not claim.passed:
                 changes = connector.pull(claim.checkpoint, preparer.known_revision)
@@ -151,6 +164,12 @@ class SyncEngine:
         finally:
             if self._parser is None:
                 parser.close()
+
+    def _require_index(self, session: Session) -> None:
+        if not self._index_stands(session):
+            raise InterruptedSyncError(
+                "The index was replaced by a newer one during this sync; the next one goes on from here."
+            )
 
     def _pass(
         self, claim: Claim, items: Iterable[Item], store: Store, report: "_Report", check: Callable[[], None]

@@ -18,7 +18,7 @@ from ingest.sync.runs import FailureNote
 from retrieval.embedder import Embedder
 
 PIPELINE_VERSION = "1"
-"""Raise it when parsing or chunking give something else for the same bytes: everything is then done again."""
+"""Raise it when parsing gives something else for the same bytes: each document is then read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Preparer:
         self._parser = parser
         self._embedder = embedder
         self._again = again
-        self.recipe = f"{PIPELINE_VERSION} {embedder.name}"
+        self.recipe = PIPELINE_VERSION
         self._last: tuple[str, Held | None] | None = None
 
     def known_revision(self, external_id: str) -> str | None:
@@ -157,7 +157,7 @@ class Preparer:
             access=document.access,
             parsed=parsed,
             chunks=tuple(chunks),
-            chunk_ids=tuple(_chunk_ids(document_id, self._embedder.name, chunks)),
+            chunk_ids=tuple(chunk_ids(document_id, self._embedder.name, chunks)),
             bytes_read=len(document.content),
         )
 
@@ -175,7 +175,7 @@ def _hash(document: SourceDocument) -> str:
     return hashlib.sha256(document.content + b"\x1e" + about.encode(errors="replace")).hexdigest()
 
 
-def _chunk_ids(document_id: str, embedder_name: str, chunks: Iterable[Chunk]) -> Iterator[str]:
+def chunk_ids(document_id: str, embedder_name: str, chunks: Iterable[Chunk]) -> Iterator[str]:
     """Ids made of the document, the encoder and the embedded text: the same text is never embedded twice."""
     namespace, seen = UUID(document_id), dict[str, int]()
     for chunk in chunks:

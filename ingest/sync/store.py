@@ -10,7 +10,7 @@ A run that died before 3 finds the checkpoint before the batch and does it again
 index already are not embedded again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,27 @@ def batches(items: Iterable[Item], *, max_chunks: int, max_items: int) -> Iterat
         yield batch
 
 
+def any_index(_: Session) -> None:
+    """For an index that is never replaced by another one."""
+
+
 class Store:
-    """The writing side of one run. Used by one thread at a time."""
+    """The writing side of one run. Used by one thread at a time.
+
+    Args:
+        require_index: raises in a transaction when what was written went into an index that has been replaced
+            since; the batch is then done again with the new one.
+    """
 
     def __init__(
-        self, database: Database, index: Index, runs: Runs, claim: Claim, recipe: str, clock: Clock
+        self,
+        database: Database,
+        index: Index,
+        runs: Runs,
+        claim: Claim,
+        recipe: str,
+        clock: Clock,
+        require_index: Callable[[Session], None] = any_index,
     ) -> None:
         self._database = database
         self._index = index
@@ -68,6 +84,7 @@ class Store:
         self._claim = claim
         self._recipe = recipe
         self._clock = clock
+        self._require_index = require_index
         self._checkpoint = claim.checkpoint
         self._passed = claim.passed
         self.counts = claim.counts
@@ -82,6 +99,7 @@ class Store:
         # One that dies between index and row, and whose document comes back, must not look indexed.
         again += [held.id for held in _to_remove(batch.items)]
         with self._database.write() as session:
+            self._require_index(session)
             self._write_access(session, access)
             if new:
                 session.execute(insert(DocumentRow), [self._first_values(item) for item in new])
@@ -108,6 +126,7 @@ class Store:
             self._index.delete_documents(workspace_id, gone)
         self._count(batch, reused)
         with self._database.write() as session:
+            self._require_index(session)
             self._write_documents(session, batch)
             session.execute(delete(DocumentRow).where(col(DocumentRow.id).in_(gone)))
             notes = [item.note for item in batch.items if isinstance(item, Failed)]
