@@ -2,8 +2,9 @@
 
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from app.core.errors import InputError
 from app.core.identity import Caller
 from retrieval.access import access_filter
 from retrieval.embedder import Embedder
+from retrieval.generations.live import LiveIndex
 from retrieval.index.protocol import Index, IndexQuery
 from retrieval.passage import NO_FILTERS, Passage, SearchFilters
 from retrieval.snippet import Highlight, Snippet, make_snippet
@@ -101,8 +103,18 @@ class Searcher:
     """
 
     def __init__(self, index: Index, embedder: Embedder) -> None:
-        self._index = index
-        self._embedder = embedder
+        self._pair: Callable[[], tuple[Index, Embedder]] = lambda: (index, embedder)
+
+    @classmethod
+    def following(cls, live: LiveIndex) -> Self:
+        """A searcher that changes over when another generation of the index is current."""
+        def pair() -> tuple[Index, Embedder]:
+            found = live.pair()
+            return found.index, found.embedder
+
+        searcher = cls.__new__(cls)
+        searcher._pair = pair
+        return searcher
 
     def search(
         self, caller: Caller, query: str, *, filters: SearchFilters = NO_FILTERS, limit: int = 20
@@ -121,13 +133,14 @@ class Searcher:
         if not 1 <= limit <= MAX_LIMIT:
             raise InputError(f"A search gives 1 to {MAX_LIMIT} passages.", code="limit_out_of_range")
         access = access_filter(caller)
+        index, embedder = self._pair()
         before_embedding = time.perf_counter()
-        vector = self._embedder.embed([question])[0]
+        vector = embedder.embed([question])[0]
         embed_ms = (time.perf_counter() - before_embedding) * 1000
-        passages = self._index.search(IndexQuery(question, vector, access, filters=filters, limit=limit))
+        passages = index.search(IndexQuery(question, vector, access, filters=filters, limit=limit))
         hits = group_by_document(passages, question)
         took_ms = (time.perf_counter() - started) * 1000
-        encoded = QuestionVector(self._embedder.name, vector)
+        encoded = QuestionVector(embedder.name, vector)
         return SearchResult(question, tuple(passages), hits, took_ms, embed_ms, encoded)
 
 
