@@ -14,12 +14,14 @@ from web.serving.metrics import Metrics
 from web.serving.stream import Streams
 
 if TYPE_CHECKING:
+    from app.core.audit import AuditLog
     from app.core.directory import Directory
     from app.core.sign_in import SignIns
     from billing.budgets.book import Budgets
     from billing.ledger import Ledger
     from ingest.library import Library
-    from ingest.sources import Sources
+    from ingest.sources import SetUp, Sources
+    from ingest.sync.control import SyncControl
     from retrieval.search import Searcher
     from routing.adapters.registry import Adapters
     from routing.catalogue import Catalogue
@@ -83,6 +85,9 @@ class Services:
     history: "History"
     library: "Library"
     sources: "Sources"
+    set_up: "SetUp"
+    syncs: "SyncControl"
+    audit: "AuditLog"
     usage: "Ledger"
     budgets: "Budgets"
     adapters: "Adapters"

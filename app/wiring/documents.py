@@ -9,8 +9,10 @@ from app.wiring.records import Records
 if TYPE_CHECKING:
     from ingest.credentials import Credentials, Rotation, Vault
     from ingest.library import Library
-    from ingest.sources import Sources
+    from ingest.parsing import Parser
+    from ingest.sources import SetUp, Sources
     from ingest.sync import SyncEngine
+    from ingest.sync.control import SyncControl
     from retrieval.embedder import Embedder
     from retrieval.index import Index
     from retrieval.search import Searcher
@@ -58,7 +60,40 @@ class Documents(Records):
     def sources(self) -> "Sources":
         from ingest.sources import Sources
 
-        return Sources(self.database, self.index)
+        return Sources(
+            self.database,
+            self.index,
+            max_file_bytes=self.settings.max_file_bytes,
+            credentials=self.credentials,
+            audit=self.audit,
+        )
+
+    @cached_property
+    def set_up(self) -> "SetUp":
+        """What sets sources up and changes them."""
+        from ingest.sources import SetUp
+        from ingest.sources.looking import Looks
+        from ingest.sources.preview import Previewer
+
+        return SetUp(
+            self.database,
+            self.index,
+            sources=self.sources,
+            credentials=self.credentials,
+            audit=self.audit,
+            directory=self.directory,
+            syncs=self.sync_control,
+            looks=Looks(max_file_bytes=self.settings.max_file_bytes),
+            previewer=Previewer(self._preview_parser, lambda: self.embedder),
+        )
+
+    def _preview_parser(self) -> "Parser":
+        from ingest.parsing import ParserProcess
+
+        return ParserProcess(
+            timeout_seconds=self.settings.parse_timeout_seconds,
+            memory_bytes=self.settings.parse_memory_bytes,
+        )
 
     @cached_property
     def credentials(self) -> "Credentials":
@@ -102,6 +137,13 @@ class Documents(Records):
         from ingest.sync import SyncEngine
 
         return SyncEngine(self.database, self.index, self.embedder, self.settings)
+
+    @cached_property
+    def sync_control(self) -> "SyncControl":
+        """What people do to syncs."""
+        from ingest.sync.control import SyncControl
+
+        return SyncControl(self.database, self.audit)
 
     def kind_of_source(self, workspace_id: str, name: str) -> str | None:
         """The kind of connector behind a source, or nothing for a source that is gone."""

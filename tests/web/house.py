@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from app.core.audit import AuditLog
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.directory import Directory
@@ -19,8 +20,13 @@ from app.core.usage import Outcome, Work
 from billing.budgets.book import Budgets
 from billing.ledger import Ledger
 from billing.price_book import PriceBook
+from ingest.credentials import Credentials, open_vault
 from ingest.library import Library
-from ingest.sources import Sources
+from ingest.parsing import ParserProcess
+from ingest.sources import SetUp, Sources
+from ingest.sources.looking import Looks
+from ingest.sources.preview import Previewer
+from ingest.sync.control import SyncControl
 from ingest.tables import DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index.protocol import Point
 from retrieval.search import Searcher
@@ -222,6 +228,21 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         caller_of=directory.caller_by_id,
         may_read_all=library.may_read_all,
     )
+    audit = AuditLog(database)
+    credentials = Credentials(database, lambda: open_vault(settings.data_dir, None), audit)
+    sources = Sources(database, index, credentials=credentials, audit=audit)
+    syncs = SyncControl(database, audit)
+    set_up = SetUp(
+        database,
+        index,
+        sources=sources,
+        credentials=credentials,
+        audit=audit,
+        directory=directory,
+        syncs=syncs,
+        looks=Looks(seconds=10.0),
+        previewer=Previewer(ParserProcess, lambda: embedder),
+    )
     services = Services(
         settings=settings,
         sign_ins=sign_ins,
@@ -230,7 +251,10 @@ def make_house(database: Database, settings: Settings, *, budget_nano: int | Non
         asks=AskRunner(answerer, history),
         history=history,
         library=library,
-        sources=Sources(database, index),
+        sources=sources,
+        set_up=set_up,
+        syncs=syncs,
+        audit=audit,
         usage=ledger,
         budgets=Budgets(database, directory, currency=ledger.plan.currency, setting_nano=budget_nano),
         adapters=adapters,

@@ -1,21 +1,23 @@
 """Sources: adding, listing and removing them, and their runs. What people see of syncing comes from here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from contextlib import closing
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError as DuplicateError
 from sqlmodel import Session, col, delete, func, select
 
+from app.core.audit import OPERATOR, AuditLog, Detail
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
-from app.core.errors import ConflictError, InputError, NotFoundError
+from app.core.errors import ConfigurationError, ConflictError, InputError, NotFoundError
 from app.core.identity import DEFAULT_WORKSPACE_ID, NOBODY, AccessList
 from ingest.connector import Check, ReadContext
 from ingest.connectors import make_connector, read_settings
-from ingest.sync.claims import Counts, is_held
+from ingest.credentials import Credentials, split_secrets
+from ingest.sources.alone import alone_with
+from ingest.sources.values import CHANGES_SHOWN, Run, Source
+from ingest.sync.claims import is_held
 from ingest.sync.holdings import stored_access
 from ingest.sync.runs import FailureNote, Runs, counts_of, find_source
 from ingest.sync.store import stored
@@ -23,48 +25,30 @@ from ingest.tables import ChangeRow, CredentialRow, DocumentRow, FailureRow, Sou
 from retrieval.index import Index
 
 _MAX_NAME = 63
+_TAKEN_NAMES = frozenset({"add", ".", ".."})
+"""These mean something else in an address."""
+
 _DELETE_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One sync run, as it stands."""
-
-    id: str
-    source_name: str
-    state: str
-    message: str
-    counts: Counts
-    started_at: datetime
-    heartbeat_at: datetime
-    finished_at: datetime | None
-    resumed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A configured connector, how much Rung holds of it, and its last run."""
-
-    id: str
-    name: str
-    kind: str
-    settings: Mapping[str, Any]
-    default_access: AccessList
-    created_at: datetime
-    documents: int
-    chunks: int
-    syncing: bool
-    last_run: Run | None
-
-
 class Sources:
-    """The sources of an installation. `index` is only needed to remove one."""
+    """The sources of an installation. `index` is only needed to remove one, `credentials` to add one that has
+    secrets."""
 
     def __init__(
-        self, database: Database, index: Index, *, max_file_bytes: int = 100_000_000, clock: Clock = utc_now
+        self,
+        database: Database,
+        index: Index,
+        *,
+        max_file_bytes: int = 100_000_000,
+        credentials: Credentials | None = None,
+        audit: AuditLog | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._index = index
+        self._credentials = credentials
+        self._audit = audit or AuditLog(database, clock)
         self._max_file_bytes = max_file_bytes
         self._clock = clock
         self._runs = Runs(database, clock)
@@ -76,6 +60,7 @@ class Sources:
         settings: Mapping[str, object],
         default_access: AccessList = NOBODY,
         *,
+        actor: str = OPERATOR,
         workspace_id: str = DEFAULT_WORKSPACE_ID,
     ) -> Source:
         """Adds a source that can be read now; `default_access` counts where the source itself says nothing.
@@ -85,12 +70,12 @@ class Sources:
                 `source_unreachable` when the connector's own check fails.
             ConflictError: `source_exists`.
         """
-        clean = _checked_name(name)
+        clean = checked_name(name)
         checked = read_settings(kind, settings)
-        plain = checked.model_dump(mode="json")
-        found = self.check(kind, plain)
+        found = self.check(kind, settings)
         if not found.ok:
             raise InputError(found.message, code="source_unreachable")
+        plain, secrets = split_secrets(checked)
         row = SourceRow(
             id=new_id(),
             workspace_id=workspace_id,
@@ -99,23 +84,34 @@ class Sources:
             settings=plain,
             default_access=stored(default_access),
             created_at=self._clock(),
+            created_by=actor,
         )
+        self.insert(row, secrets, actor=actor)
+        return self.get(clean, workspace_id=workspace_id)
+
+    def insert(self, row: SourceRow, secrets: Mapping[str, str], *, actor: str) -> None:
+        """Stores a new source with its secrets. Raises ConflictError `source_exists`."""
+        if secrets and self._credentials is None:
+            raise ConfigurationError("There is no place to keep the secrets of sources.")
         try:
             with self._database.write() as session:
                 session.add(row)
                 session.flush()
+                if self._credentials is not None:
+                    self._credentials.put(session, row, secrets, actor=actor)
+                self._note(session, actor, "source.added", row, {"kind": row.kind, "state": row.state})
         except DuplicateError as error:
             raise ConflictError(
-                f"There is a source {clean!r} already; choose another name.", code="source_exists"
+                f"There is a source {row.name!r} already; choose another name.", code="source_exists"
             ) from error
-        return self.get(clean, workspace_id=workspace_id)
 
     def check(self, kind: str, settings: Mapping[str, object]) -> Check:
         """Whether a source with these settings can be read. Raises InputError where they make no sense."""
-        return make_connector(kind, settings, ReadContext(NOBODY, self._max_file_bytes)).check()
+        with closing(make_connector(kind, settings, ReadContext(NOBODY, self._max_file_bytes))) as connector:
+            return connector.check()
 
     def list(self, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> list[Source]:
-        """All sources by name."""
+        """All sources by name, those that are still being set up too."""
         with self._database.read() as session:
             rows = session.exec(
                 select(SourceRow).where(SourceRow.workspace_id == workspace_id).order_by(SourceRow.name)
@@ -185,18 +181,28 @@ class Sources:
         self.run(run_id, workspace_id=workspace_id)
         return self._runs.failures(run_id)
 
-    def remove(self, name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> int:
+    def remove(
+        self,
+        name: str,
+        *,
+        actor: str = OPERATOR,
+        wait_seconds: float = 0.0,
+        workspace_id: str = DEFAULT_WORKSPACE_ID,
+    ) -> int:
         """Removes a source with all that is held of it; tells how many documents went.
+
+        Args:
+            wait_seconds: how long to wait for a run that was asked to stop.
 
         Raises:
             NotFoundError: `no_such_source`.
             ConflictError: `sync_running` while it is being synced.
         """
-        claim = self._runs.claim(workspace_id, name)
-        try:
-            return self._remove(claim.source.id, workspace_id)
-        finally:
-            self._runs.release(claim)
+        with alone_with(self._database, self._clock, workspace_id, name, wait_seconds=wait_seconds) as source:
+            gone = self._remove(source.id, workspace_id)
+            details: dict[str, Detail] = {"kind": source.kind, "documents": gone}
+            self._audit.record(actor, "source.removed", "source", name, details, workspace_id=workspace_id)
+            return gone
 
     def _remove(self, source_id: str, workspace_id: str) -> int:
         with self._database.read() as session:
@@ -224,11 +230,12 @@ class Sources:
                 DocumentRow.source_id == row.id, col(DocumentRow.indexed_at).is_not(None)
             )
         ).one()
-        last = session.exec(
+        latest = session.exec(
             select(SyncRunRow)
             .where(SyncRunRow.source_id == row.id)
             .order_by(col(SyncRunRow.started_at).desc(), col(SyncRunRow.id).desc())
-        ).first()
+            .limit(CHANGES_SHOWN)
+        ).all()
         return Source(
             id=row.id,
             name=row.name,
@@ -239,15 +246,33 @@ class Sources:
             documents=documents,
             chunks=chunks,
             syncing=is_held(row, self._clock()),
-            last_run=_run(last, row.name) if last is not None else None,
+            last_run=_run(latest[0], row.name) if latest else None,
+            state=row.state,
+            access_mode=row.access_mode,
+            every_minutes=row.every_minutes,
+            next_sync_at=row.next_sync_at,
+            prune_share_max=row.prune_share_max,
+            created_by=row.created_by,
+            changes=tuple(run.upserted + run.deleted for run in reversed(latest)),
+        )
+
+    def _note(
+        self, session: Session, actor: str, action: str, row: SourceRow, details: Mapping[str, Detail]
+    ) -> None:
+        self._audit.record(
+            actor, action, "source", row.name, details, workspace_id=row.workspace_id, session=session
         )
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name for a source, without the white space around it. Raises InputError `invalid_source_name`."""
     clean = name.strip()
-    if not clean or len(clean) > _MAX_NAME or not clean.isprintable() or "/" in clean:
+    if not clean:
+        raise InputError("Give the source a name.", code="invalid_source_name")
+    if len(clean) > _MAX_NAME or not clean.isprintable() or "/" in clean or clean in _TAKEN_NAMES:
         raise InputError(
-            f"{name!r} cannot name a source; use 1 to {_MAX_NAME} printable characters without a slash.",
+            f"{clean[:100]!r} cannot name a source; use 1 to {_MAX_NAME} printable characters without a "
+            "slash, and another word than “add”.",
             code="invalid_source_name",
         )
     return clean
@@ -264,4 +289,9 @@ def _run(row: SyncRunRow, source_name: str) -> Run:
         heartbeat_at=row.heartbeat_at,
         finished_at=row.finished_at,
         resumed=row.resumed,
+        kind=row.kind,
+        code=row.code,
+        to_remove=row.to_remove,
+        resume_at=row.resume_at,
+        asked_by=row.asked_by,
     )
