@@ -8,14 +8,10 @@ from sqlmodel import Session, col, select
 
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
-from app.core.identity import DEFAULT_WORKSPACE_ID
+from app.core.identity import DEFAULT_WORKSPACE_ID, OPERATOR, SYSTEM
 from app.core.tables import AuditRow
 
-OPERATOR = "operator"
-"""Who acts on the command line."""
-
-SYSTEM = "system"
-"""Who acts when Rung does something by itself, such as a scheduled sync."""
+__all__ = ["OPERATOR", "SYSTEM", "AuditEntry", "AuditLog", "Detail"]
 
 Detail = str | int | float | bool | None
 

@@ -15,6 +15,12 @@ PrincipalKind = Literal["user", "group", "everyone", "public"]
 
 DEFAULT_WORKSPACE_ID = "default"
 
+OPERATOR = "operator"
+"""Who acts on the command line, in the audit log."""
+
+SYSTEM = "system"
+"""Who acts when Rung does something by itself, such as a scheduled sync."""
+
 _PART = r"[^@\s:,;<>()\[\]\\\"]+"
 _EMAIL = re.compile(rf"{_PART}@{_PART}\.{_PART}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -1,68 +1,21 @@
-"""`source …`: configured connectors and their sync runs."""
+"""Sources are synced: now, in the background, again; and what people do to runs."""
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.output import JsonFlag, console, print_json, print_table
+from app.cli.sources.group import Name, app
+from app.core.identity import OPERATOR
 
 if TYPE_CHECKING:
     from ingest.sync import SyncProgress, SyncSummary
     from ingest.sync.engine import ReportProgress
 
-app = typer.Typer(no_args_is_help=True, help="Add sources, sync them, see how they are.")
-
 EXIT_WITH_FAILURES = 3
 EXIT_INCOMPLETE = 4
-
-Name = Annotated[str, typer.Argument(help="The source's name.")]
-
-
-@app.command()
-def add(
-    kind: Annotated[str, typer.Argument(help="The kind of connector: folder.")],
-    name: Annotated[str, typer.Option(help="What people will call it.")],
-    path: Annotated[Path, typer.Option(help="The folder to read.")],
-    access: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who may read what has no .access.toml: everyone, group:NAME, user:EMAIL; by default nobody."
-        ),
-    ] = None,
-    json: JsonFlag = False,
-) -> None:
-    """Add a source. Nothing is read until it is synced."""
-    from app.core.identity import parse_access
-    from app.wiring import house
-
-    with house() as it:
-        source = it.sources.add(kind, name, {"path": str(path.resolve())}, parse_access(access or ()))
-    if json:
-        print_json(source)
-        return
-    console.print(f"Added. Read it with: python -m app source sync {source.name}")
-    if not access:
-        console.print("Documents without an .access.toml will be readable by nobody: --access was not given.")
-
-
-@app.command("list")
-def list_sources(json: JsonFlag = False) -> None:
-    """List the sources with what they hold and how their last sync ended."""
-    from app.wiring import house
-
-    with house() as it:
-        sources = it.sources.list()
-    if json:
-        print_json(sources)
-        return
-    rows = [
-        (s.name, s.kind, s.documents, s.chunks, s.last_run.message if s.last_run else "never synced")
-        for s in sources
-    ]
-    print_table("Sources", ["name", "kind", "documents", "chunks", "last sync"], rows)
 
 
 @app.command()
@@ -109,45 +62,81 @@ def sync(
 
 
 @app.command()
-def runs(name: Name, json: JsonFlag = False) -> None:
-    """List a source's sync runs, newest first."""
+def retry(
+    name: Name,
+    document: Annotated[
+        list[str] | None, typer.Option("--document", help="Only this one; may be given several times.")
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Only failures of this code.")] = None,
+) -> None:
+    """Try failures again, alone: nothing else of the source is read."""
     from app.wiring import house
 
     with house() as it:
-        found = it.sources.runs(name)
-    if json:
-        print_json(found)
-        return
-    print_table("Sync runs", ["started", "state", "run"], [(r.started_at, r.message, r.id) for r in found])
+        it.sync_control.retry(name, actor=OPERATOR, external_ids=document, code=code)
+        _say_who_runs_it(it.sync_control.has_worker(), name)
 
 
 @app.command()
-def remove(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; remove it.")] = False
+def pause(name: Name) -> None:
+    """Stop syncing a source until it is resumed. What it holds stays and is searched."""
+    from app.wiring import house
+
+    with house() as it:
+        it.sync_control.pause(name, actor=OPERATOR)
+    console.print(
+        f"{name} is paused; a run under way ends after its batch and keeps its place.", markup=False
+    )
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Let a paused source be synced again; a run that was under way goes on where it was."""
+    from app.wiring import house
+
+    with house() as it:
+        it.sync_control.resume(name, actor=OPERATOR)
+    console.print(f"{name} is synced again.", markup=False)
+
+
+@app.command()
+def cancel(name: Name) -> None:
+    """End the run of a source that is open; the next one begins anew."""
+    from app.core.errors import NotFoundError
+    from app.wiring import house
+
+    with house() as it:
+        progress = it.sync_control.progress(name)
+        if progress is None:
+            raise NotFoundError(f"No run of {name} is open.", code="no_such_run")
+        it.sync_control.cancel(progress.run_id, actor=OPERATOR)
+    console.print("It ends after the batch it is at.")
+
+
+@app.command()
+def confirm(
+    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; remove them.")] = False
 ) -> None:
-    """Remove a source and every document it holds here; the source itself is not touched."""
+    """Take a source at its word that documents are gone, where a sync held back from removing so many."""
+    from app.core.errors import ConflictError
     from app.wiring import house
 
     with house() as it:
         source = it.sources.get(name)
+        gone = source.last_run.to_remove if source.last_run else 0
+        if not gone:
+            raise ConflictError(f"{name} has nothing to confirm.", code="nothing_to_confirm")
         if not yes:
-            typer.confirm(f"Remove {name} and its {source.documents} documents from Rung?", abort=True)
-        it.sources.remove(name)
-    console.print(f"{name} and its {source.documents} documents are gone from here.")
+            typer.confirm(
+                f"Remove {gone:,} of the {source.documents:,} documents of {name} from Rung?", abort=True
+            )
+        it.sync_control.confirm_removal(name, actor=OPERATOR)
+        _say_who_runs_it(it.sync_control.has_worker(), name)
 
 
-@app.command()
-def rotate(json: JsonFlag = False) -> None:
-    """Seal the credentials of all sources with a new key, and take the old key away."""
-    from app.core.audit import OPERATOR
-    from app.wiring import house
-
-    with house() as it:
-        done = it.rotate_credential_key(actor=OPERATOR)
-    if json:
-        print_json(done)
-        return
-    console.print(f"{done.credentials} credentials are sealed with key {done.key_id}. Keep a copy of it.")
+def _say_who_runs_it(has_worker: bool, name: str) -> None:
+    who = "A worker takes it up." if has_worker else "A worker runs it: python -m app worker."
+    console.print(f"Queued. {who} See: python -m app source runs {name}", markup=False)
 
 
 def print_summary(summary: "SyncSummary") -> None:
