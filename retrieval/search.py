@@ -108,6 +108,7 @@ class Searcher:
     @classmethod
     def following(cls, live: LiveIndex) -> Self:
         """A searcher that changes over when another generation of the index is current."""
+
         def pair() -> tuple[Index, Embedder]:
             found = live.pair()
             return found.index, found.embedder

@@ -1,10 +1,10 @@
-"""The parts that documents go through: sources, syncs, the index and the search."""
+"""The parts that documents go through: sources and syncs."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.core.errors import NotFoundError
-from app.wiring.records import Records
+from app.wiring.indexing import Indexing
 
 if TYPE_CHECKING:
     from ingest.credentials import Credentials, Rotation, Vault
@@ -13,48 +13,10 @@ if TYPE_CHECKING:
     from ingest.sources import SetUp, Sources
     from ingest.sync import SyncEngine
     from ingest.sync.control import SyncControl
-    from retrieval.embedder import Embedder
-    from retrieval.index import Index
-    from retrieval.search import Searcher
 
 
-class Documents(Records):
-    """Documents and passages, on top of the records."""
-
-    @cached_property
-    def embedder(self) -> "Embedder":
-        from retrieval.embedder import make_embedder
-
-        return make_embedder(self.settings)
-
-    @cached_property
-    def index(self) -> "Index":
-        index = self._make_index()
-        self._closing.callback(index.close)
-        return index
-
-    def _make_index(self) -> "Index":
-        name, dimensions = self.embedder.name, self.embedder.dimensions
-        if self.settings.qdrant_url is None:
-            from retrieval.index.edge import EdgeIndex
-
-            return EdgeIndex(self.settings.data_dir, embedder=name, dimensions=dimensions)
-        from retrieval.index.server import ServerIndex
-
-        key = self.settings.qdrant_api_key
-        return ServerIndex.connect(
-            self.settings.qdrant_url,
-            api_key=key.get_secret_value() if key else None,
-            collection=self.settings.qdrant_collection,
-            embedder=name,
-            dimensions=dimensions,
-        )
-
-    @cached_property
-    def searcher(self) -> "Searcher":
-        from retrieval.search import Searcher
-
-        return Searcher(self.index, self.embedder)
+class Documents(Indexing):
+    """Documents and their sources, on top of the index."""
 
     @cached_property
     def sources(self) -> "Sources":
@@ -132,11 +94,19 @@ class Documents(Records):
 
         return Library(self.database)
 
-    @cached_property
+    @property
     def sync(self) -> "SyncEngine":
+        """What runs a sync: one of its own for each run, which keeps to the index that is current then."""
         from ingest.sync import SyncEngine
 
-        return SyncEngine(self.database, self.index, self.embedder, self.settings)
+        pair = self.index.fresh_pair()
+        return SyncEngine(
+            self.database,
+            pair.index,
+            pair.embedder,
+            self.settings,
+            index_stands=lambda session: self.index.is_current(session, pair),
+        )
 
     @cached_property
     def sync_control(self) -> "SyncControl":

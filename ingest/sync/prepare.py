@@ -137,13 +137,7 @@ class Preparer:
     ) -> NewText:
         document_id = self._holdings.document_id(document.external_id)
         title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
-        chunks = chunk_document(
-            parsed.text,
-            parsed.headings,
-            title,
-            self._embedder.count_tokens,
-            max_tokens=self._embedder.max_tokens,
-        )
+        chunks = cut(parsed, title, self._embedder)
         return NewText(
             id=document_id,
             held=held,
@@ -173,6 +167,13 @@ def _hash(document: SourceDocument) -> str:
         value or "" for value in (document.title, document.url, document.author, document.media_type)
     )
     return hashlib.sha256(document.content + b"\x1e" + about.encode(errors="replace")).hexdigest()
+
+
+def cut(parsed: ParsedDocument, title: str, embedder: Embedder) -> list[Chunk]:
+    """The chunks of a parsed document for this encoder."""
+    return chunk_document(
+        parsed.text, parsed.headings, title, embedder.count_tokens, max_tokens=embedder.max_tokens
+    )
 
 
 def chunk_ids(document_id: str, embedder_name: str, chunks: Iterable[Chunk]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from app.core.errors import RungError, UnavailableError
 from app.core.identity import AccessList
 from retrieval.embedder import Embedder
 from retrieval.generations.registry import Generation, Generations
-from retrieval.index import Hit, Index, IndexQuery, IndexStats, Point
+from retrieval.index import Hit, Index, IndexQuery, IndexStats, OwnIndex, Point
 
 LOOK_EVERY_SECONDS = 1.0
 _log = structlog.get_logger()
@@ -41,7 +41,7 @@ class LiveIndex:
     def __init__(
         self,
         generations: Generations,
-        open_index: Callable[[Generation], Index],
+        open_index: Callable[[Generation], OwnIndex],
         make_embedder: Callable[[Generation], Embedder],
         *,
         look_every_seconds: float = LOOK_EVERY_SECONDS,
@@ -51,7 +51,7 @@ class LiveIndex:
         self._make_embedder = make_embedder
         self._look_every_seconds = look_every_seconds
         self._lock = threading.RLock()
-        self._open: dict[int, Index] = {}
+        self._open: dict[int, OwnIndex] = {}
         self._pair: Pair | None = None
         self._looked_at = 0.0
         self._warming: threading.Thread | None = None
@@ -93,7 +93,7 @@ class LiveIndex:
         for generation in self.generations.alive():
             yield self._index_of(generation)
 
-    def drop(self, generation: Generation) -> None:
+    def remove(self, generation: Generation) -> None:
         """Removes a generation's index for good."""
         with self._lock:
             index = self._index_of(generation)
@@ -146,7 +146,7 @@ class LiveIndex:
     def _current(self) -> Index:
         return self._index_of(self.generations.current())
 
-    def _index_of(self, generation: Generation) -> Index:
+    def _index_of(self, generation: Generation) -> OwnIndex:
         with self._lock:
             if generation.number not in self._open:
                 self._open[generation.number] = self._open_index(generation)
@@ -213,9 +213,6 @@ class _Written:
 
     def close(self) -> None:
         """Nothing to do: the index is closed with all others."""
-
-    def drop(self) -> None:
-        raise NotImplementedError("only a generation as a whole is dropped")
 
 
 def _encoder_gone(generation: Generation, why: str) -> RungError:

@@ -1,5 +1,7 @@
 """Which generations of the index there are, and what becomes of them."""
 
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +10,9 @@ from typing import Literal
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
-from app.core.clock import Clock, utc_now
+from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
+from app.core.errors import ConflictError
 from retrieval.generations.tables import GenerationRow
 
 State = Literal["building", "current", "retired", "dropping", "gone"]
@@ -18,6 +21,7 @@ RETIRED_FOR = timedelta(minutes=5)
 """How long a generation that was replaced stays: longer than any process takes to load another encoder."""
 
 DROPPING_FOR = timedelta(minutes=1)
+_CLAIM_EXPIRES_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Generations:
         wanted, now = self.wanted, self._clock()
         self.current()
         with self._database.write() as session:
-            current = session.exec(_in_state("current")).one()
+            current = self.hold(session)
             building = session.exec(_in_state("building")).first()
             if building is not None and building.recipe == wanted.text != current.recipe:
                 return _generation(building)
@@ -129,22 +133,63 @@ class Generations:
             return _generation(row)
 
     def switch(self, session: Session, number: int) -> None:
-        """Makes this one current in the caller's transaction. `hold` comes before it."""
+        """Makes this one current in the caller's transaction. `hold` and `keep` come before it."""
         now = self._clock()
         _set_state(session, ("current",), "retired", retired_at=now)
         _set_state(session, ("building",), "current", number=number, switched_at=now, holder="")
 
-    def hold(self, session: Session) -> None:
+    def hold(self, session: Session) -> GenerationRow:
         """Keeps every other transaction that asks `is_current` waiting until the caller's ends."""
-        session.exec(_in_state("current").with_for_update()).one()
+        row: GenerationRow = session.exec(_in_state("current").with_for_update()).one()
+        return row
 
-    def note_progress(self, session: Session, number: int, done: int, total: int) -> None:
-        """Writes how many documents are done."""
-        session.execute(
+    def claim(self, number: int, holder: str) -> bool:
+        """Takes the building of this one, unless a process that may be alive has it."""
+        with self._database.write() as session:
+            row = session.get(GenerationRow, number)
+            if row is None or row.state != "building" or _is_held(row, self._clock()):
+                return False
+            row.holder, row.heartbeat_at = holder, self._clock()
+            session.add(row)
+        return True
+
+    def keep(self, session: Session, number: int, holder: str, progress: tuple[int, int] | None) -> None:
+        """Renews the claim in the transaction of what is written under it, and notes documents done and all.
+
+        Raises:
+            ConflictError: `claim_lost`, when another process took over, or the generation was given up.
+        """
+        values: dict[str, object] = {"heartbeat_at": self._clock()}
+        if progress is not None:
+            values |= {"documents_done": progress[0], "documents_total": progress[1]}
+        kept = session.exec(
             update(GenerationRow)
-            .where(col(GenerationRow.number) == number)
-            .values(documents_done=done, documents_total=total)
+            .where(
+                col(GenerationRow.number) == number,
+                col(GenerationRow.state) == "building",
+                col(GenerationRow.holder) == holder,
+            )
+            .values(**values)
         )
+        if kept.rowcount != 1:
+            raise ConflictError(
+                "Another process took over the re-indexing; this one stops.", code="claim_lost"
+            )
+
+    def release(self, number: int, holder: str) -> None:
+        """Gives the building back, unless it is another's by now."""
+        with self._database.write() as session:
+            session.execute(
+                update(GenerationRow)
+                .where(col(GenerationRow.number) == number, col(GenerationRow.holder) == holder)
+                .values(holder="", heartbeat_at=None)
+            )
+
+    def is_worked_on(self, number: int) -> bool:
+        """Whether a process that may be alive builds this one."""
+        with self._database.read() as session:
+            row = session.get(GenerationRow, number)
+            return row is not None and _is_held(row, self._clock())
 
     def let_go(self) -> None:
         """Marks retired ones that nobody searches any more as `dropping`."""
@@ -172,6 +217,26 @@ class Generations:
                 row = _row(1, "current", recipe, self._clock())
                 session.add(row)
             return _generation(row)
+
+
+def new_holder() -> str:
+    """A name for a process that builds: other processes see by it whether this one is alive."""
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+
+
+def _is_held(row: GenerationRow, now: datetime) -> bool:
+    if not row.holder or row.heartbeat_at is None or now - row.heartbeat_at > _CLAIM_EXPIRES_AFTER:
+        return False
+    host, pid, _ = row.holder.split(":")
+    if host != socket.gethostname() or int(pid) == os.getpid():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _in_state(state: State):  # type: ignore[no-untyped-def]

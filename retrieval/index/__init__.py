@@ -4,6 +4,6 @@ This folder alone imports Qdrant. Nothing here decides who may read: filters com
 `retrieval.access`, and a search without one does not type-check.
 """
 
-from retrieval.index.protocol import AccessFilter, Hit, Index, IndexQuery, IndexStats, Point
+from retrieval.index.protocol import AccessFilter, Hit, Index, IndexQuery, IndexStats, OwnIndex, Point
 
-__all__ = ["AccessFilter", "Hit", "Index", "IndexQuery", "IndexStats", "Point"]
+__all__ = ["AccessFilter", "Hit", "Index", "IndexQuery", "IndexStats", "OwnIndex", "Point"]

@@ -126,6 +126,10 @@ class Index(Protocol):
 
     def close(self) -> None: ...
 
+
+class OwnIndex(Index, Protocol):
+    """An index that is a store of its own."""
+
     def drop(self) -> None:
         """Removes it with all it holds, for good. It is closed then."""
         ...
