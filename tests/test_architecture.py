@@ -46,7 +46,7 @@ VENDORS = {
     "transformers": ("routing/reading/network.py", "routing/adapters/learning/"),
     "peft": ("routing/reading/network.py", "routing/adapters/learning/"),
     "httpx": (
-        "app/core/outgoing.py",
+        "app/core/outgoing/",
         "ingest/connectors/",
         "routing/adapters/server.py",
         "routing/llm/",
