@@ -323,16 +323,6 @@ def test_progress_only_grows_and_ends_at_the_total(house: House) -> None:
     assert len(set(done)) > 2
 
 
-def test_other_embedder_embeds_everything_again(house: House) -> None:
-    house.write("a.md", "# A\n\nText.")
-    house.sync()
-    old = set(house.index.points)
-    house.embedder.name = "other-384"
-    assert house.sync().counts.chunks_embedded == 1
-    assert not old & set(house.index.points)
-    house.check()
-
-
 def test_one_run_at_a_time(house: House) -> None:
     house.write("a.md", "# A\n\nText.")
     refused: list[str] = []
