@@ -32,7 +32,8 @@ from ingest.tables import DocumentRow, SourceRow
 from retrieval.index import Index
 
 _AT_ONCE = 500
-_WAIT_FOR_RUN_SECONDS = 30.0
+WAIT_FOR_RUN_SECONDS = 30.0
+"""How long a run that was asked to stop has for it."""
 
 
 def checked_access(choice: AccessChoice, about: About, groups: set[str], before: AccessList) -> None:
@@ -90,7 +91,7 @@ class AccessWriter:
             self._syncs.pause(name, actor=actor, workspace_id=workspace_id)
         try:
             with alone_with(
-                self._database, self._clock, workspace_id, name, wait_seconds=_WAIT_FOR_RUN_SECONDS
+                self._database, self._clock, workspace_id, name, wait_seconds=WAIT_FOR_RUN_SECONDS
             ) as source:
                 mode, before = source.access_mode, stored_access(source.default_access)
                 if (mode, before) == (choice.mode, choice.default):

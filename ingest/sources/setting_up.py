@@ -21,7 +21,7 @@ from ingest.connector import About, Check, ConnectorSettings, Finding
 from ingest.connectors import CONNECTORS, connector_type
 from ingest.credentials import Credentials, join_secrets, split_secrets
 from ingest.credentials.store import SetSecret
-from ingest.sources.access import AccessWriter, checked_access
+from ingest.sources.access import WAIT_FOR_RUN_SECONDS, AccessWriter, checked_access
 from ingest.sources.estimating import SourceEstimate, estimate_of
 from ingest.sources.fields import SettingField, SettingsError, checked_settings, setting_fields
 from ingest.sources.looking import Looks
@@ -223,6 +223,21 @@ class SetUp:
         )
         return estimate_of(self._database, self._index, counted)
 
+    def choose(
+        self,
+        name: str,
+        choice: AccessChoice,
+        schedule: Schedule,
+        *,
+        actor: str,
+        workspace_id: str = DEFAULT_WORKSPACE_ID,
+    ) -> None:
+        """Both of the following, or neither where one makes no sense. Raises as they do."""
+        row = self._row(name, workspace_id)
+        check_schedule(schedule, can_watch=self.can_watch(row.kind))
+        self.choose_access(name, choice, actor=actor, workspace_id=workspace_id)
+        self.choose_schedule(name, schedule, actor=actor, workspace_id=workspace_id)
+
     def choose_access(
         self, name: str, choice: AccessChoice, *, actor: str, workspace_id: str = DEFAULT_WORKSPACE_ID
     ) -> int:
@@ -279,6 +294,20 @@ class SetUp:
             session.add(row)
             self._note(session, actor, "source.started", row, {})
         return self._syncs.start(name, actor=actor, workspace_id=workspace_id)
+
+    def remove(self, name: str, *, actor: str, workspace_id: str = DEFAULT_WORKSPACE_ID) -> int:
+        """Removes a source with all that is held of it, a run under way being stopped first; tells how many
+        documents went.
+
+        Raises:
+            ConflictError: `sync_running` when the run does not stop in time.
+        """
+        source = self._sources.get(name, workspace_id=workspace_id)
+        if source.syncing and source.state == "active":
+            self._syncs.pause(name, actor=actor, workspace_id=workspace_id)
+        return self._sources.remove(
+            name, actor=actor, wait_seconds=WAIT_FOR_RUN_SECONDS, workspace_id=workspace_id
+        )
 
     def _row(self, name: str, workspace_id: str) -> SourceRow:
         with self._database.read() as session:

@@ -25,28 +25,11 @@ from web.present.admin.views import (
     ConfirmView,
     EventView,
     ExamplesView,
-    FailureGroupView,
     ReaderView,
     RungView,
-    RunView,
     ServerView,
-    SourceView,
 )
 from web.present.views import Option
-
-
-@dataclass(frozen=True, slots=True)
-class SourcesPage(PageContext):
-    template: ClassVar[str] = "admin/sources.html"
-    sources: tuple[SourceView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePage(PageContext):
-    template: ClassVar[str] = "admin/source.html"
-    source: SourceView
-    failures: tuple[FailureGroupView, ...]
-    runs: tuple[RunView, ...]
 
 
 @dataclass(frozen=True, slots=True)

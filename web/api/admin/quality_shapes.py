@@ -149,6 +149,17 @@ class EstimateOut(BaseModel):
     how: str
 
 
+class DayQualityOut(BaseModel):
+    """The answers below the top rung that were judged on one day: `right` of `n`, with a 95% interval."""
+
+    day: date
+    right: int
+    n: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
 class DayOut(BaseModel):
     day: date
     by_tier: dict[str, int]
@@ -178,6 +189,7 @@ class QualityOut(BaseModel):
     answered: int
     local_share: float | None
     quality: EstimateOut
+    quality_by_day: list[DayQualityOut]
     price: str
     price_nano: int
     cost: str
@@ -307,6 +319,12 @@ def quality_out(report: QualityReport) -> QualityOut:
         quality=EstimateOut(
             estimate=found.estimate, low=found.low, high=found.high, n=found.n, how=found.how
         ),
+        quality_by_day=[
+            DayQualityOut(
+                day=day.day, right=day.right, n=day.n, estimate=day.estimate, low=day.low, high=day.high
+            )
+            for day in report.quality_by_day
+        ],
         price=decimal_text(report.price_nano),
         price_nano=report.price_nano,
         cost=decimal_text(report.cost_nano),

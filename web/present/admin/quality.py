@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from billing.money import format_money
-from routing.policy.reports import DayCount, DriftAlert, QualityEstimate, QualityReport
+from routing.policy.reports import DayCount, DayQuality, DriftAlert, QualityEstimate, QualityReport
 from web.present.admin.quality_views import AlarmView, FailureView, IntervalView, QualityView
 from web.present.asking.answers import tier_height, tier_label
-from web.present.charts import WIDTH, BarsView, Series, stacked_bars
+from web.present.charts import WIDTH, BarsView, Ranged, RangesView, Series, ranges, stacked_bars
 from web.present.views import when
 
 _ALARMS = {"quality": "The answers got worse", "questions": "Other questions are asked"}
@@ -39,6 +39,7 @@ def quality_view(report: QualityReport, now: datetime) -> QualityView:
         shadow_cost=money(report.shadow_cost_nano) if report.shadow_cost_nano else None,
         by_day=_by_day(report.days),
         local_by_day=_local_by_day(report.days),
+        quality_by_day=_quality_by_day(report.quality_by_day),
         alarms=tuple(_alarm(alert, now) for alert in report.drift),
         failures=tuple(
             FailureView(found.code, found.count, when(found.last, now)) for found in report.failures
@@ -106,5 +107,20 @@ def _local_by_day(days: Sequence[DayCount]) -> BarsView | None:
     return stacked_bars("Share answered below the top rung a day", _names(days), series)
 
 
-def _names(days: Sequence[DayCount]) -> list[str]:
+def _quality_by_day(days: Sequence[DayQuality]) -> RangesView | None:
+    """The share of right answers a day, in whole per cent; nothing where none was judged."""
+    if not any(day.n for day in days):
+        return None
+    heads = ("Right, %", "95% interval, %", "Answers judged")
+    return ranges("Share of right answers a day", _names(days), heads, [_ranged(day) for day in days])
+
+
+def _ranged(day: DayQuality) -> Ranged | None:
+    if day.estimate is None or day.low is None or day.high is None:
+        return None
+    cells = (f"{day.estimate * 100:.0f}", f"{day.low * 100:.0f} to {day.high * 100:.0f}", str(day.n))
+    return Ranged(day.estimate, day.low, day.high, cells)
+
+
+def _names(days: Sequence[DayCount | DayQuality]) -> list[str]:
     return [f"{count.day.day} {count.day:%b}" for count in days]

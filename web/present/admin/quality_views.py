@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from web.present.charts import HEIGHT, WIDTH, BarsView, Spot
+from web.present.charts import HEIGHT, WIDTH, BarsView, RangesView, Spot
 from web.present.views import Tone, When
 
 
@@ -53,6 +53,7 @@ class QualityView:
     shadow_cost: str | None
     by_day: BarsView
     local_by_day: BarsView | None
+    quality_by_day: RangesView | None
     alarms: tuple[AlarmView, ...]
     failures: tuple[FailureView, ...]
     calibration: str
