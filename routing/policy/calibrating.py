@@ -16,7 +16,7 @@ from routing.policy.proof.calibration import Fit, of_questions
 from routing.policy.reports import CalibrationReport, Choice, DriftAlert
 from routing.policy.shown import past
 from routing.policy.shown.words import state as stored_state
-from routing.policy.store import PolicyStore, latest_calibration
+from routing.policy.store import PolicyStore, calibrations, latest_calibration
 from routing.policy.tables import CalibrationRow
 
 _PERIOD = timedelta(days=30)
@@ -65,16 +65,45 @@ class Calibrating:
             objective=choice.objective,
         )
 
-    def drift(self, workspace_id: str, row: CalibrationRow, known: Sequence[Label]) -> tuple[DriftAlert, ...]:
-        """What is no longer as it was in the period of this calibration."""
-        found = (_of_quality(row, known), self._of_questions(workspace_id, row))
+    def drift(self, workspace_id: str, choice: Choice, known: Sequence[Label]) -> tuple[DriftAlert, ...]:
+        """What is no longer as it was when a person last chose the policy.
+
+        The reference is the first calibration of that choice which had enough to compare with, and it stays:
+        against the latest one a slow change would never be seen. Choosing again begins anew. What is compared
+        with it is what came since, of the last 30 days.
+        """
+        with self._database.read() as session:
+            rows = calibrations(session, workspace_id, choice.id)
+        found = (self._of_quality(rows, known), self._of_questions(workspace_id, rows))
         return tuple(alert for alert in found if alert is not None)
 
-    def _of_questions(self, workspace_id: str, row: CalibrationRow) -> DriftAlert | None:
+    def _recent(self, row: CalibrationRow) -> datetime:
+        """From when on is compared with this reference."""
+        return max(row.created_at, self._clock() - _PERIOD)
+
+    def _of_quality(self, rows: Sequence[CalibrationRow], known: Sequence[Label]) -> DriftAlert | None:
+        kept = [label for label in known if label.shown]
+        # Drawn ones where there are enough: others come and go with the mood of those who click.
+        drawn = [label for label in kept if label.how == "shadow"]
+        for labels in (drawn, kept):
+            row = next((row for row in rows if _judged_before(labels, row) >= drift.LEAST_LABELS), None)
+            if row is None:
+                continue
+            now = [one for one in labels if one.created_at > self._recent(row)]
+            if _wrong(now)[1] >= drift.LEAST_LABELS:
+                before = [one for one in labels if one.created_at <= row.created_at]
+                return _worse(row, before, now)
+        return None
+
+    def _of_questions(self, workspace_id: str, rows: Sequence[CalibrationRow]) -> DriftAlert | None:
+        enough = (row for row in rows if sum(row.reference["passages"]) >= drift.LEAST_QUESTIONS)
+        row = next(enough, None)
+        if row is None:
+            return None
         with self._database.read() as session:
-            asked = past.questions(session, workspace_id, row.created_at)
+            asked = past.questions(session, workspace_id, self._recent(row))
         before, now = row.reference["passages"], drift.histogram(_stage2(asked))
-        if min(sum(before), sum(now)) < drift.LEAST_QUESTIONS:
+        if sum(now) < drift.LEAST_QUESTIONS:
             return None
         index = drift.stability_index(before, now)
         if index < drift.ALERT_INDEX:
@@ -84,7 +113,8 @@ class Calibrating:
             says=(
                 f"The questions since the calibration of {row.created_at:%Y-%m-%d} are spread otherwise over"
                 f" the difficulties than those before (stability index {index:.2f}, {sum(now)} questions"
-                f" against {sum(before)}). Calibrate again."
+                f" against {sum(before)}). Calibrate again; to compare with today from now on, choose the"
+                " policy anew."
             ),
             before=None,
             now=round(index, 4),
@@ -94,19 +124,14 @@ class Calibrating:
         )
 
 
-def _of_quality(row: CalibrationRow, known: Sequence[Label]) -> DriftAlert | None:
-    kept = [label for label in known if label.shown]
-    # Drawn ones where there are enough: others come and go with the mood of those who click.
-    drawn = [label for label in kept if label.how == "shadow"]
-    for labels in (drawn, kept):
-        before = [label for label in labels if label.created_at <= row.created_at]
-        now = [label for label in labels if label.created_at > row.created_at]
-        wrong_before, n_before = _wrong(before)
-        wrong_now, n_now = _wrong(now)
-        if min(n_before, n_now) >= drift.LEAST_LABELS:
-            break
-    else:
-        return None
+def _judged_before(labels: Sequence[Label], row: CalibrationRow) -> int:
+    return _wrong([label for label in labels if label.created_at <= row.created_at])[1]
+
+
+def _worse(row: CalibrationRow, before: Sequence[Label], now: Sequence[Label]) -> DriftAlert | None:
+    """Fisher's exact test, one-sided."""
+    wrong_before, n_before = _wrong(before)
+    wrong_now, n_now = _wrong(now)
     p_value = fisher_greater(wrong_before, n_before, wrong_now, n_now)
     if p_value >= drift.ALERT_P:
         return None
@@ -115,7 +140,7 @@ def _of_quality(row: CalibrationRow, known: Sequence[Label]) -> DriftAlert | Non
         says=(
             f"More answers below premium are wrong than before the calibration of"
             f" {row.created_at:%Y-%m-%d}: {wrong_now} of {n_now} now, {wrong_before} of {n_before} then."
-            " Calibrate again."
+            " Calibrate again; to compare with today from now on, choose the policy anew."
         ),
         before=wrong_before / n_before,
         now=wrong_now / n_now,

@@ -125,6 +125,19 @@ class QualityEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class DayQuality:
+    """The answers below the top rung that were judged on one day (UTC): `right` of `n`, with a 95% interval.
+    `estimate`, `low` and `high` are nothing where none was."""
+
+    day: date
+    right: int
+    n: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DriftAlert:
     """Something is no longer as it was when the thresholds were calibrated.
 
@@ -174,6 +187,7 @@ class QualityReport:
     answered: int
     local_share: float | None
     quality: QualityEstimate
+    quality_by_day: tuple[DayQuality, ...]
     price_nano: int
     cost_nano: int
     shadow_cost_nano: int

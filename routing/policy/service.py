@@ -14,17 +14,15 @@ from routing.policy.decisions import CLIMB_ABOVE, SKIP_ABOVE, Policy, Thresholds
 from routing.policy.evidence import labels
 from routing.policy.objectives import Objective, Price, Share, check, check_limits
 from routing.policy.proof import calibration as fitting
-from routing.policy.proof.binomial import interval
 from routing.policy.reports import (
     CalibrationReport,
     Choice,
     Curve,
     PolicyView,
-    QualityEstimate,
     QualityReport,
     Threshold,
 )
-from routing.policy.shown import past, words
+from routing.policy.shown import estimates, past, words
 from routing.policy.shown.curve import points
 from routing.policy.store import PolicyStore, ShareGate
 from routing.policy.tables import CalibrationRow
@@ -175,6 +173,7 @@ class PolicyDesk:
             failures = past.failures(session, workspace_id, since)
         charges = self._charges(workspace_id, since)
         shadow_nano, sums = _sums(charges)
+        judged = [label for label in known if label.shown and label.created_at >= since]
         answered = sum(sum(day.by_tier.values()) for day in by_day)
         top = sum(day.by_tier.get(self._ladder().top.name, 0) for day in by_day)
         statement = self._fit(workspace_id, choice, row).statement if row is None else row.statement
@@ -182,13 +181,14 @@ class PolicyDesk:
             days=by_day,
             answered=answered,
             local_share=(answered - top) / answered if answered else None,
-            quality=_estimate([label for label in known if label.shown and label.created_at >= since]),
+            quality=estimates.estimate(judged),
+            quality_by_day=estimates.by_day(judged, [count.day for count in by_day]),
             price_nano=sums[0],
             cost_nano=sums[1],
             shadow_cost_nano=shadow_nano,
             all_premium_nano=sums[2],
             currency=self._currency,
-            drift=() if row is None else self._calibrating.drift(workspace_id, row, known),
+            drift=self._calibrating.drift(workspace_id, choice, known),
             failures=failures,
             calibration=statement,
             since=since,
@@ -292,15 +292,3 @@ def _sums(charges: Mapping[str, past.Charge]) -> tuple[int, tuple[int, int, int]
         sum(charge.cost_nano for charge in every),
         sum(charge.baseline_nano for charge in every),
     )
-
-
-def _estimate(known: list[labels.Label]) -> QualityEstimate:
-    """Of drawn labels where there are any; else of what people said, which is not drawn at random."""
-    drawn = [label for label in known if label.how == "shadow"]
-    queries = {label.query_id for label in (drawn or known)}
-    judged = fitting.of_questions([label for label in known if label.query_id in queries])
-    right, n = sum(not one.wrong for one in judged), len(judged)
-    if n == 0:
-        return QualityEstimate(None, None, None, 0, "No answer has a label yet.")
-    low, high = interval(right, n)
-    return QualityEstimate(right / n, low, high, n, words.how_known(n, drawn=bool(drawn)))

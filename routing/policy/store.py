@@ -86,6 +86,15 @@ def latest_calibration(session: Session, workspace_id: str, choice_id: str) -> C
     return session.exec(newest.limit(1)).first()
 
 
+def calibrations(session: Session, workspace_id: str, choice_id: str) -> list[CalibrationRow]:
+    """Every calibration of a choice, oldest first."""
+    of_choice = select(CalibrationRow).where(
+        CalibrationRow.workspace_id == workspace_id, CalibrationRow.choice_id == choice_id
+    )
+    oldest = of_choice.order_by(col(CalibrationRow.created_at), col(CalibrationRow.id))
+    return list(session.exec(oldest).all())
+
+
 def _choice(row: ChoiceRow) -> Choice:
     return Choice(
         row.id,

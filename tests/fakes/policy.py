@@ -12,6 +12,7 @@ from routing.policy.reports import (
     Curve,
     CurvePoint,
     DayCount,
+    DayQuality,
     DriftAlert,
     FailureCount,
     LabelCounts,
@@ -33,6 +34,9 @@ NOTHING_ASKED = QualityReport(
     answered=0,
     local_share=None,
     quality=QualityEstimate(None, None, None, 0, "No answer was judged yet."),
+    quality_by_day=tuple(
+        DayQuality(date(2026, 10, 25) + timedelta(days=n), 0, 0, None, None, None) for n in range(30)
+    ),
     price_nano=0,
     cost_nano=0,
     shadow_cost_nano=0,
@@ -65,6 +69,11 @@ def busy_report() -> QualityReport:
         answered=answered,
         local_share=0.78,
         quality=QualityEstimate(0.93, 0.86, 0.97, 84, "84 answers that somebody judged, Wilson interval."),
+        quality_by_day=(
+            *NOTHING_ASKED.quality_by_day[:28],
+            DayQuality(date(2026, 11, 22), 9, 10, 0.9, 0.6, 0.98),
+            DayQuality(date(2026, 11, 23), 3, 4, 0.75, 0.3, 0.95),
+        ),
         price_nano=412 * CENT,
         cost_nano=350 * CENT,
         shadow_cost_nano=12 * CENT,

@@ -5,7 +5,17 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.present.charts import HEIGHT, WIDTH, Series, line_through, nice_top, place, stacked_bars
+from web.present.charts import (
+    HEIGHT,
+    WIDTH,
+    Ranged,
+    Series,
+    line_through,
+    nice_top,
+    place,
+    ranges,
+    stacked_bars,
+)
 
 columns = st.integers(1, 40)
 counts = st.none() | st.integers(0, 10_000)
@@ -29,6 +39,18 @@ def test_bars_stand_on_each_other_inside_the_drawing(data: st.DataObject, wide: 
         assert abs(sum(rect.height for rect in parts) - HEIGHT * total / chart.top) < 0.1
         for lower, upper in pairwise(parts):
             assert abs(upper.y + upper.height - lower.y) < 0.05
+
+
+@given(st.lists(st.none() | st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=40))
+def test_an_estimate_stands_within_its_interval_and_only_where_there_is_one(
+    drawn: list[list[float] | None],
+) -> None:
+    values = [None if one is None else Ranged(sorted(one)[1], min(one), max(one), ("x",)) for one in drawn]
+    chart = ranges("t", [str(n) for n in range(len(values))], ("h",), values)
+    assert [row[0] for row in chart.rows] == [str(n) for n, one in enumerate(values) if one is not None]
+    assert len(chart.whiskers) == len(chart.rows)
+    for one in chart.whiskers:
+        assert 0 <= one.x <= WIDTH and 0 <= one.high_y <= one.y <= one.low_y <= HEIGHT
 
 
 @given(st.integers(0, 10**12))

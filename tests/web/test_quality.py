@@ -76,6 +76,10 @@ def test_the_page_tells_shares_quality_cost_drift_and_failures(ana: TestClient, 
         "provider_error",
     ):
         assert words in page, words
+    rows = re.findall(r'<th scope="row" class="nowrap">(\d+ Nov)</th>((?:<td[^>]*>[^<]*</td>)+)', page)
+    told = {day: re.findall(r">([^<]*)</td>", cells) for day, cells in rows if "to" in cells}
+    assert told == {"22 Nov": ["90", "60 to 98", "10"], "23 Nov": ["75", "30 to 95", "4"]}
+    assert page.count('class="whisker"') == 2
     assert re.search(r"<code>budget_exceeded</code></th><td[^>]*>1</td>", page)
 
 

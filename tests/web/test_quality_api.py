@@ -25,6 +25,9 @@ def test_quality_in_numbers(ana: TestClient, busy: ScriptedDesk) -> None:
         "n": 84,
         "how": busy.report.quality.how,
     }
+    assert found["quality_by_day"][-1] == {
+        "day": "2026-11-23", "right": 3, "n": 4, "estimate": 0.75, "low": 0.3, "high": 0.95,
+    }  # fmt: skip
     assert found["failures"][0]["code"] == "provider_error" and found["drift"][0]["kind"] == "quality"
 
 

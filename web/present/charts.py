@@ -84,6 +84,54 @@ def stacked_bars(title: str, columns: Sequence[str], series: Sequence[Series]) -
     return BarsView(title, tuple(rects), top, _few(columns), tuple(columns), tuple(series))
 
 
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    """A share of a column with its interval, each from 0 to 1; `cells` are its row of the table."""
+
+    estimate: float
+    low: float
+    high: float
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """The place of an estimate in the drawing, and of the ends of its interval."""
+
+    x: float
+    y: float
+    high_y: float
+    low_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangesView:
+    """Estimates with their intervals from 0 to 100 per cent. Columns without one have no row."""
+
+    title: str
+    whiskers: tuple[Whisker, ...]
+    labels: tuple[str, ...]
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def ranges(
+    title: str, columns: Sequence[str], heads: Sequence[str], values: Sequence[Ranged | None]
+) -> RangesView:
+    """A dot and a line a column, where it has a value. `heads` name the cells of the table."""
+    room = 1 / max(len(columns), 1)
+    whiskers, rows = [], []
+    for at, value in enumerate(values):
+        if value is None:
+            continue
+        spot = place(room * (at + 0.5), value.estimate)
+        whiskers.append(Whisker(spot.x, spot.y, place(0, value.high).y, place(0, value.low).y))
+        rows.append((columns[at], value.cells))
+    return RangesView(title, tuple(whiskers), _few(columns), tuple(heads), tuple(rows))
+
+
 def _few(columns: Sequence[str]) -> tuple[str, ...]:
     if len(columns) < 3:
         return tuple(columns)

@@ -292,6 +292,48 @@ def test_worse_answers_and_other_questions_raise_an_alarm(company_on_both: Compa
     assert questions.now > 0.25
 
 
+def test_a_slow_change_is_measured_from_the_choice_and_not_from_the_last_calibration(
+    company: Company,
+) -> None:
+    company.desk.choose(ADMIN, Quality(0.9, 0.9))
+    for number in range(60):
+        shadow(company, f"first{number}", 0.1, wrong=number < 1, stage2=0.15)
+    company.now += timedelta(hours=1)
+    company.desk.calibrate("default")
+    # A little worse each week, calibrated each week: no week differs from the one before.
+    for week, wrong in enumerate((5, 10, 15), 1):
+        company.now += timedelta(days=7)
+        for number in range(60):
+            at = company.now - timedelta(hours=1)
+            query_id = f"week{week}-{number}"
+            shadow(company, query_id, 0.1, wrong=number < wrong, stage2=0.15 + 0.2 * week, at=at)
+        assert company.desk.calibrate("default").changed
+    quality, questions = company.desk.quality("default").drift
+    assert (quality.n_before, quality.n_now) == (60, 180) and quality.before == pytest.approx(1 / 60)
+    assert questions.n_before == 60
+    company.desk.choose(ADMIN, Quality(0.9, 0.9))
+    assert company.desk.quality("default").drift == ()
+
+
+def test_each_day_has_its_own_estimate_with_its_interval(company: Company) -> None:
+    for number in range(6):
+        shadow(company, f"a{number}", 0.1, wrong=number < 3, at=company.now - timedelta(days=2))
+    for number in range(4):
+        shadow(company, f"b{number}", 0.1, wrong=False, at=company.now)
+    company.asked("said", good=False, at=company.now)
+    report = company.desk.quality("default", 7)
+    days = {day.day: day for day in report.quality_by_day}
+    assert [day.day for day in report.days] == list(days)
+    first, last = days[(company.now - timedelta(days=2)).date()], days[company.now.date()]
+    assert (first.right, first.n, first.estimate) == (3, 6, 0.5)
+    assert first.low is not None and first.high is not None and first.low < 0.5 < first.high
+    # What somebody said of an answer that was not drawn does not count beside drawn ones.
+    assert (last.right, last.n, last.estimate) == (4, 4, 1.0)
+    assert sum(day.n for day in days.values()) == report.quality.n == 10
+    empty = days[(company.now - timedelta(days=1)).date()]
+    assert (empty.n, empty.estimate, empty.low, empty.high) == (0, None, None, None)
+
+
 def test_a_rung_that_is_not_set_up_is_not_calibrated_and_each_kind_has_its_own_line(
     company: Company,
 ) -> None:
