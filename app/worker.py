@@ -43,7 +43,13 @@ def run() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     with house() as it:
-        run_worker(it.settings, it.database, lambda: it.sync, stop)
+        reindexing = threading.Thread(target=it.reindexer.watch, args=(stop,), name="reindex", daemon=True)
+        reindexing.start()
+        try:
+            run_worker(it.settings, it.database, lambda: it.sync, stop)
+        finally:
+            stop.set()
+            reindexing.join(timeout=_SHUTDOWN_SECONDS)
 
 
 def enqueue_sync(settings: Settings, source_name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> str:

@@ -16,6 +16,7 @@ from app.cli import (
     people,
     prices,
     prompts,
+    reindex,
     serve,
     sources,
 )
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Company search that answers each question on the cheapest model that answers it well.",
 )
-for module in (demo, serve, ask, calibrate, operate):
+for module in (demo, serve, ask, calibrate, operate, reindex):
     module.register(app)
 app.add_typer(sources.app, name="source")
 app.add_typer(people.app, name="user")

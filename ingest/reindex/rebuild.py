@@ -100,7 +100,7 @@ class Reindexer:
         while not stop.wait(_LOOK_EVERY_SECONDS):
             try:
                 self.tidy()
-                self.run(stop)
+                self._run_and_tell(stop)
             except RungError as error:
                 if error.code != "reindex_running":
                     _log.warning("reindex_not_done", code=error.code, reason=error.message)
@@ -108,6 +108,11 @@ class Reindexer:
             except Exception:  # noqa: BLE001 - logged; the next look tries again
                 _log.exception("reindex_crashed")
                 stop.wait(_AFTER_A_FAILURE_SECONDS)
+
+    def _run_and_tell(self, stop: threading.Event) -> None:
+        before = self._generations.current().number
+        if self.run(stop) and (current := self._generations.current()).number != before:
+            _log.info("reindex_done", generation=current.number, embedder=current.recipe.embedder)
 
 
 class _Building:
@@ -132,8 +137,6 @@ class _Building:
         self._copier = Copier(self._database, self._pair)
 
     def build(self) -> bool:
-        number = self._generation.number
-        _log.info("reindex_begun", generation=number, embedder=self._pair.embedder.name)
         while not self._stop.is_set():
             self._copy_all()
             self._remove_left_over()
@@ -142,7 +145,6 @@ class _Building:
             # What is switched over to also outlives a power cut.
             self._pair.index.flush()
             if self._switch():
-                _log.info("reindex_done", generation=number)
                 return True
         return False
 

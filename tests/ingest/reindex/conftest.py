@@ -17,5 +17,5 @@ def world(tmp_path: Path, database: Database, settings: Settings, parser: Parser
     for number in range(30):
         it.write(f"{number:02}.md", f"# Page {number}\n\nThe probe number{number} flies.")
     it.sources.add("folder", "docs", {"path": str(it.root)}, default_access=frozenset({EVERYONE}))
-    it.sync()
+    assert it.sync().counts.upserted == 30
     return it
