@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.clock import utc_now
 from app.core.config import PROJECT_DIR, Settings
 from app.core.db import Database
 from app.core.identity import EVERYONE
@@ -62,6 +63,7 @@ def test_killed_in_the_middle_it_goes_on_and_the_old_index_goes_from_the_disk(wo
     assert world.found("probe") == everything
     assert world.live.stats().points == 30
 
+    world.now = utc_now()
     folder = world.settings.data_dir / "index"
     for _ in range(3):
         world.pass_time()
