@@ -28,7 +28,7 @@ vllm: ## The real vLLM that tests and `bench local` start, in .vllm: an environm
 	@.ci/install-vllm
 
 test: install ## The whole test suite; browser tests where a Chromium is found
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 check: install ## Style, types and the arrows between the folders
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy . && .venv/bin/lint-imports
