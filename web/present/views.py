@@ -39,7 +39,8 @@ def when(moment: datetime | None, now: datetime) -> When | None:
 
 def _relative(moment: datetime, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
-    if seconds < 0:
+    # Clocks of several machines differ a little.
+    if seconds < -60:
         return f"{moment.day} {moment:%b %Y}"
     for size, name in ((60, "second"), (60, "minute"), (24, "hour"), (14, "day")):
         if seconds < size:

@@ -194,7 +194,7 @@ def _acts(source: Source, run: Run | None, href: str) -> tuple[ActView, ...]:
     is_open = run is not None and run.is_open
     if run is not None and not is_open and run.code == "removal_needs_confirmation":
         label = f"Remove {count_words(run.to_remove, 'document')}…"
-        acts.append(ActView(label, f"{href}/confirm-removal", "outline danger", get=True))
+        acts.append(ActView(label, f"{href}/confirm-removal", "plain bordered danger", get=True))
     if run is not None and run.code in PASSWORD_CODES:
         acts.append(ActView("Change the password", f"{href}/settings", "primary", get=True))
     elif run is not None and run.code in SETTINGS_CODES and run.state in ("failed", "waiting"):
