@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     )
 
     max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")
+    parse_processes: int = Field(
+        0, ge=0, description="Documents parsed side by side; 0 means one fewer than there are cores."
+    )
     parse_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest a single document may take to parse."
     )

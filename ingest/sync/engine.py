@@ -23,7 +23,8 @@ from app.core.errors import RungError, UnavailableError
 from app.core.identity import DEFAULT_WORKSPACE_ID
 from ingest.connector import Connector, ReadContext
 from ingest.connectors import make_connector
-from ingest.parsing import Parser, ParserProcess
+from ingest.parsing import Parser
+from ingest.parsing.pool import ParserPool
 from ingest.sync.claims import Claim, Counts, Heartbeat
 from ingest.sync.closing import Closing, SyncSummary
 from ingest.sync.holdings import Holdings, stored_access
@@ -60,7 +61,7 @@ class SyncEngine:
 
     Args:
         settings: only the limits of parsing are read.
-        parser: for tests; by default a parsing process is started for each run.
+        parser: for tests; by default parsing processes are started for each run.
         index_stands: tells in a transaction whether the index is still the one that is searched; a run under
             way when it is not is left to be resumed with the new one.
     """
@@ -141,7 +142,8 @@ class SyncEngine:
         context = ReadContext(stored_access(source.default_access), self._settings.max_file_bytes)
         connector = make_connector(source.kind, source.settings, context)
         report.total = _count(connector)
-        parser = self._parser or ParserProcess(
+        parser = self._parser or ParserPool(
+            processes=self._settings.parse_processes,
             timeout_seconds=self._settings.parse_timeout_seconds,
             memory_bytes=self._settings.parse_memory_bytes,
         )

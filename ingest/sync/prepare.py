@@ -1,9 +1,11 @@
 """From what a connector yields to what has to be done about it: compare, parse, chunk. No vectors yet."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import PurePosixPath
 from uuid import UUID, uuid5
 
@@ -13,12 +15,16 @@ from ingest.connector import AccessChange, Change, Checkpoint, Delete, Failure, 
 from ingest.document import SourceDocument
 from ingest.parsing import ParsedDocument, ParseError, Parser
 from ingest.parsing.document import one_line
+from ingest.parsing.pool import ParserPool
 from ingest.sync.holdings import Held, Holdings
 from ingest.sync.runs import FailureNote
 from retrieval.embedder import Embedder
 
 PIPELINE_VERSION = "1"
 """Raise it when parsing gives something else for the same bytes: each document is then read again."""
+
+_AHEAD_BYTES = 64_000_000
+"""The most that may wait to be parsed: a few large files are not all held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,16 @@ class Failed:
 Item = NewText | SameText | Gone | Failed | Checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A document that is being parsed; `wait` gives its text."""
+
+    document: SourceDocument
+    held: Held | None
+    content_hash: str
+    wait: Callable[[], ParsedDocument]
+
+
 class Preparer:
     """Turns changes into items, in order. One bad document is a `Failed` item, never an exception."""
 
@@ -94,12 +110,35 @@ class Preparer:
         return held.complete and held.recipe == self.recipe and not self._again
 
     def items(self, changes: Iterable[Change]) -> Iterator[Item]:
+        """The items in the order of their changes; a few documents further on are being parsed already."""
+        waiting: deque[Item | _Begun] = deque()
         for change in changes:
             item = self._item(change)
             if item is not None:
-                yield item
+                waiting.append(item)
+            while waiting and (not isinstance(waiting[0], _Begun) or self._far_ahead(waiting)):
+                yield self._done(waiting.popleft())
+        while waiting:
+            yield self._done(waiting.popleft())
 
-    def _item(self, change: Change) -> Item | None:
+    def _far_ahead(self, waiting: "deque[Item | _Begun]") -> bool:
+        if not isinstance(self._parser, ParserPool) or len(waiting) > self._parser.ahead:
+            return True
+        begun = (len(entry.document.content) for entry in waiting if isinstance(entry, _Begun))
+        return sum(begun) > _AHEAD_BYTES
+
+    def _done(self, entry: "Item | _Begun") -> Item:
+        if not isinstance(entry, _Begun):
+            return entry
+        document, held = entry.document, entry.held
+        try:
+            parsed = entry.wait()
+        except ParseError as error:
+            note = FailureNote(document.external_id, error.code, error.reason)
+            return Failed(note, (held,) if held else (), document.access, len(document.content))
+        return self._new_text(document, held, entry.content_hash, parsed)
+
+    def _item(self, change: Change) -> "Item | _Begun | None":
         match change:
             case Upsert(document):
                 return self._upsert(document)
@@ -120,17 +159,15 @@ class Preparer:
         held = self._holdings.below(name) if failure.whole_folder else [found] if found is not None else []
         return Failed(FailureNote(name, failure.code, failure.reason), tuple(held), failure.access)
 
-    def _upsert(self, document: SourceDocument) -> Item:
+    def _upsert(self, document: SourceDocument) -> "Item | _Begun":
         held = self._find(document.external_id)
         content_hash = _hash(document)
         if held is not None and self._stands(held) and held.content_hash == content_hash:
             return SameText(held, document.revision, document.access, len(document.content))
-        try:
-            parsed = self._parser.parse(document.file_name, document.media_type, document.content)
-        except ParseError as error:
-            note = FailureNote(document.external_id, error.code, error.reason)
-            return Failed(note, (held,) if held else (), document.access, len(document.content))
-        return self._new_text(document, held, content_hash, parsed)
+        what = (document.file_name, document.media_type, document.content)
+        if isinstance(self._parser, ParserPool):
+            return _Begun(document, held, content_hash, self._parser.start(*what))
+        return _Begun(document, held, content_hash, partial(self._parser.parse, *what))
 
     def _new_text(
         self, document: SourceDocument, held: Held | None, content_hash: str, parsed: ParsedDocument
