@@ -22,6 +22,7 @@ class Finding:
 def examine(house: "House", *, quick: bool = False) -> list[Finding]:
     """Looks at each part; `quick` leaves out what takes seconds (weights, the whole ledger)."""
     looks: list[tuple[str, Callable[[House], Finding]]] = [("database", _database), ("index", _index)]
+    looks.append(("re-indexing", _reindexing))
     if not quick:
         looks += [("encoder", _encoder), ("reader", _reader), ("ladder", _ladder), ("ledger", _ledger)]
     findings = []
@@ -51,6 +52,13 @@ def _index(house: "House") -> Finding:
         return Finding("index", "wrong", f"{lost}; read each source again: source sync NAME --again")
     size = "" if stats.disk_bytes is None else f", {stats.disk_bytes / 1e6:.0f} MB"
     return Finding("index", "ok", f"{stats.points} chunks{size} ({where})")
+
+
+def _reindexing(house: "House") -> Finding:
+    status = house.reindexer.status()
+    if status is None:
+        return Finding("re-indexing", "ok", "nothing is due")
+    return Finding("re-indexing", "off", status.message)
 
 
 def _encoder(house: "House") -> Finding:
