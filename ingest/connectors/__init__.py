@@ -23,6 +23,10 @@ class ConnectorType(Protocol):
 # Named, not imported: each brings its own library along, which only its sources need.
 CONNECTORS: Mapping[str, str] = {
     "folder": "folder:FolderConnector",
+    "web": "web:WebConnector",
+    "git": "git:GitConnector",
+    "s3": "s3:S3Connector",
+    "sql": "sql:SqlConnector",
 }
 
 

@@ -11,6 +11,9 @@ from typing import Protocol
 from app.core.identity import EVERYONE
 from ingest.connector import Connector, ReadContext
 from ingest.connectors.folder import FolderConnector, FolderSettings
+from tests.contracts.kits.git import GitKit
+from tests.contracts.kits.s3 import S3Kit
+from tests.contracts.kits.sql import SqlKit
 
 CONTEXT = ReadContext(default_access=frozenset({EVERYONE}), max_file_bytes=1_000_000)
 
@@ -69,4 +72,7 @@ class FolderKit:
 
 KITS: Mapping[str, Callable[[Path], ConnectorKit]] = {
     "folder": FolderKit,
+    "git": GitKit,
+    "s3": S3Kit,
+    "sql": SqlKit,
 }

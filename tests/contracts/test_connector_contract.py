@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.connector import Change, Checkpoint, Failure, Unchanged, Upsert
+from ingest.connector import Change, Checkpoint, Connector, Failure, Unchanged, Upsert
 from ingest.connectors import CONNECTORS, connector_type
 from tests.contracts.connectors import KITS, ConnectorKit
 
@@ -17,7 +17,17 @@ def kit(
 ) -> Iterator[ConnectorKit]:
     assert request.param in KITS, f"add a kit for {request.param} to tests/contracts/connectors.py"
     monkeypatch.setattr(os, "open", os.open)
-    yield KITS[request.param](tmp_path)
+    found = KITS[request.param](tmp_path)
+    make, made = found.connector, []
+
+    def connector() -> Connector:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(found, "connector", connector)
+    yield found
+    for one in made:
+        one.close()
 
 
 def nothing_known(_: str) -> str | None:
