@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -16,8 +18,20 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that an admin should know of a document that was read all the same, such as `scanned_pages`."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """The readable text of a document: newlines are `\\n`, no NUL, the headings in order within it."""
+    """The readable text of a document: newlines are `\\n`, no NUL, the headings in order within it.
+
+    `pages` are the offsets in the text at which its pages begin, in order; empty where it has no pages.
+    `language` is an ISO 639-1 code, or empty where it was not told. `notes` say what of it is missing.
+    """
 
     text: str
     media_type: str
@@ -25,14 +39,22 @@ class ParsedDocument:
     title: str | None = None
     author: str | None = None
     updated_at: datetime | None = None
+    pages: tuple[int, ...] = ()
+    language: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+def page_at(pages: Sequence[int], offset: int) -> int | None:
+    """The number of the page, from 1, that a character stands on; nothing where there are no pages."""
+    return max(1, bisect_right(pages, offset)) if pages else None
 
 
 class ParseError(Exception):
     """A document that cannot be parsed.
 
     Args:
-        code: `encrypted`, `damaged`, `empty`, `no_text`, `invalid_encoding`, `archive_bomb`, `too_slow`,
-            `too_much_memory`, `parser_crashed` or `unsupported_format`.
+        code: `encrypted`, `damaged`, `empty`, `no_text`, `scanned`, `invalid_encoding`, `archive_bomb`,
+            `too_large`, `too_slow`, `too_much_memory`, `parser_crashed` or `unsupported_format`.
         reason: what is wrong and what to do about it, in words for the admin.
     """
 
@@ -71,6 +93,37 @@ class TextBuilder:
         self._parts: list[str] = []
         self._length = 0
         self._headings: list[Heading] = []
+        self._pages: list[int] = []
+        self._new_pages = 0
+        self._notes: list[Note] = []
+
+    @property
+    def length(self) -> int:
+        """How many characters there are so far."""
+        return self._length
+
+    def page(self) -> None:
+        """Says that a page begins with what is added next."""
+        self._new_pages += 1
+
+    def note(self, code: str, text: str) -> None:
+        """Adds a note for the admin, each only once."""
+        note = Note(code, text)
+        if note not in self._notes:
+            self._notes.append(note)
+
+    def include(self, part: ParsedDocument, *, below: int, called: str = "") -> None:
+        """Adds another document's text, with its headings `below` levels deeper and its notes.
+
+        Args:
+            called: what its notes begin with. Its pages are not pages of this document and are left out.
+        """
+        if part.text.strip():
+            indent = len(part.text) - len(part.text.lstrip())
+            start = self._add(part.text.strip(), "\n\n") - indent
+            self._headings.extend(Heading(h.level + below, h.text, start + h.start) for h in part.headings)
+        for note in part.notes:
+            self.note(note.code, f"{called}: {note.text}" if called else note.text)
 
     def heading(self, level: int, text: str) -> None:
         """Adds a heading; an empty one is left out."""
@@ -95,6 +148,8 @@ class TextBuilder:
             self._parts.append(separator)
             self._length += len(separator)
         start = self._length
+        self._pages.extend([start] * self._new_pages)
+        self._new_pages = 0
         self._parts.append(text)
         self._length += len(text)
         return start
@@ -116,6 +171,8 @@ class TextBuilder:
             title=one_line(title or "") or first,
             author=one_line(author or "") or None,
             updated_at=believable(updated_at),
+            pages=(*self._pages, *[self._length] * self._new_pages),
+            notes=tuple(self._notes),
         )
 
 

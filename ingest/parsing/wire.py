@@ -5,7 +5,7 @@ from typing import Any
 
 import msgpack
 
-from ingest.parsing.document import Heading, ParsedDocument, ParseError
+from ingest.parsing.document import Heading, Note, ParsedDocument, ParseError
 
 LENGTH_BYTES = 8
 
@@ -31,6 +31,9 @@ def answer_of(parsed: ParsedDocument) -> dict[str, Any]:
         "title": parsed.title,
         "author": parsed.author,
         "updated_at": parsed.updated_at.isoformat() if parsed.updated_at else None,
+        "pages": list(parsed.pages),
+        "language": parsed.language,
+        "notes": [[note.code, note.text] for note in parsed.notes],
     }
 
 
@@ -50,4 +53,7 @@ def document_of(message: dict[str, Any]) -> ParsedDocument:
         title=message["title"],
         author=message["author"],
         updated_at=datetime.fromisoformat(moment) if moment is not None else None,
+        pages=tuple(message["pages"]),
+        language=message["language"],
+        notes=tuple(Note(*note) for note in message["notes"]),
     )

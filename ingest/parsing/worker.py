@@ -7,10 +7,12 @@ no connection; what a hostile document does to it ends with it.
 import os
 import resource
 import sys
+from dataclasses import replace
 from typing import IO, Any
 
 from ingest.parsing.document import ParseError
 from ingest.parsing.formats import parse_bytes
+from ingest.parsing.language import language_of
 from ingest.parsing.wire import LENGTH_BYTES, answer_of, frame, unframe
 
 EXIT_AFTER_MEMORY_ERROR = 77
@@ -28,6 +30,8 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The language model counts with numpy; a pool of threads would take most of the memory allowed.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     questions = sys.stdin.buffer
     while header := questions.read(LENGTH_BYTES):
         _limit_processor_time(cpu_seconds)
@@ -41,7 +45,8 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
 def _answer(questions: IO[bytes], length: int) -> dict[str, Any]:
     try:
         question = unframe(questions.read(length))
-        return answer_of(parse_bytes(question["file_name"], question["media_type"], question["content"]))
+        parsed = parse_bytes(question["file_name"], question["media_type"], question["content"])
+        return answer_of(replace(parsed, language=language_of(parsed.text)))
     except ParseError as error:
         return {"code": error.code, "reason": error.reason}
     except MemoryError:

@@ -155,7 +155,7 @@ def test_broken_files_fail_by_name(parser: ParserProcess) -> None:
     assert _code(parser, "a.docx", make_files.word()[:-400]) == "damaged"
     assert _code(parser, "a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 encrypted package") == "encrypted"
     assert _code(parser, "a.xlsx", b"no archive") == "damaged"
-    assert _code(parser, "a.pptx", make_files.word()) == "damaged"
+    assert _code(parser, "a.pptx", b"PK\x03\x04 and no more") == "damaged"
     assert _code(parser, "a.eml", b"just words") == "damaged"
     assert _code(parser, "a.png", b"\x89PNG") == "unsupported_format"
 

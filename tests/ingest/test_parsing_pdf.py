@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.parsing.pdf import _unwrap
+from ingest.parsing.pdf.reading import _unwrap
 
 
 def test_a_sentence_that_the_page_broke_is_one_line_again() -> None:

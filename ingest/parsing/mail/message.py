@@ -7,7 +7,7 @@ from email.message import EmailMessage, MIMEPart
 from email.utils import parsedate_to_datetime
 
 from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, one_line
-from ingest.parsing.html import parse_html_text
+from ingest.parsing.web.html import parse_html_text
 
 
 def parse_mail(content: bytes) -> ParsedDocument:

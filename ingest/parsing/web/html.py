@@ -8,8 +8,19 @@ from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, dec
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_DROPPED = "script, style, noscript, template, svg, iframe, object, nav, head, [hidden]"
+_DROPPED = (
+    "script, style, noscript, template, svg, iframe, object, nav, head, [hidden], dialog, [role=navigation], "
+    "[role=dialog], [role=alertdialog], [role=search], [role=contentinfo], [aria-hidden=true]"
+)
 _FURNITURE = "body > footer, body > aside"
+_PROBABLY_FURNITURE = ", ".join(
+    f'[{attribute}*="{word}" i]'
+    for attribute in ("id", "class")
+    for word in ("cookie", "consent", "gdpr", "breadcrumb", "newsletter", "skip-link", "share-", "sidebar")
+)
+_SMALL_SHARE = 0.3
+"""What is only named as furniture goes where it is a small part of the page: a name alone proves nothing."""
+_FEWEST_LINKS = 4
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _BLOCKS = frozenset(
     [
@@ -71,13 +82,32 @@ def _meta(tree: "LexborHTMLParser", selector: str) -> str | None:
 def _main_part(tree: "LexborHTMLParser") -> "LexborNode | None":
     for node in tree.css(f"{_DROPPED}, {_FURNITURE}"):
         node.decompose()
+    _drop_furniture(tree)
     parts = tree.css("main") or tree.css('[role="main"]')
     if len(parts) == 1 and parts[0].text(strip=True):
         return parts[0]
     articles = tree.css("article")
     if len(articles) == 1 and articles[0].text(strip=True):
         return articles[0]
+    _drop_menus(tree)
     return tree.body
+
+
+def _drop_furniture(tree: "LexborHTMLParser") -> None:
+    whole = len(tree.body.text(strip=True)) if tree.body is not None else 0
+    for node in tree.css(_PROBABLY_FURNITURE):
+        if node.tag not in ("html", "body", "main") and len(node.text(strip=True)) < _SMALL_SHARE * whole:
+            node.decompose()
+
+
+def _drop_menus(tree: "LexborHTMLParser") -> None:
+    """Lists that hold nothing but short links, on a page that does not say which part is the main one."""
+    for node in tree.css("ul, ol"):
+        links = node.css("a")
+        inside = sum(len(link.text(strip=True)) for link in links)
+        only_links = inside >= 0.9 * len(node.text(strip=True))
+        if only_links and len(links) >= _FEWEST_LINKS and inside < 30 * len(links):
+            node.decompose()
 
 
 class _Writer:

@@ -1,0 +1,1 @@
+"""Archives: what may be unpacked, and a zip of documents as one document."""

@@ -1,0 +1,1 @@
+"""Files of office programs: Word, PowerPoint, Excel, OpenDocument."""

@@ -1,0 +1,1 @@
+"""PDF: its text in reading order, its pages and its headings."""

@@ -1,0 +1,1 @@
+"""Files that are text already: markdown, reStructuredText, CSV, JSON, source code."""
