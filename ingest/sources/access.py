@@ -103,7 +103,7 @@ class AccessWriter:
             if runs:
                 self._syncs.resume(name, actor=actor, workspace_id=workspace_id)
         if needs_pass and source.state == "active":
-            self._syncs.start(name, actor=actor, workspace_id=workspace_id)
+            self._syncs.start(name, actor=actor, whole=True, workspace_id=workspace_id)
         return changed
 
     def _store(self, source: SourceRow, choice: AccessChoice, *, actor: str) -> None:

@@ -294,4 +294,5 @@ def _run(row: SyncRunRow, source_name: str) -> Run:
         to_remove=row.to_remove,
         resume_at=row.resume_at,
         asked_by=row.asked_by,
+        stopping=row.finished_at is None and (row.cancel_requested or row.pause_requested),
     )

@@ -32,6 +32,7 @@ class Run:
     to_remove: int = 0
     resume_at: datetime | None = None
     asked_by: str = ""
+    stopping: bool = False
 
     @property
     def is_open(self) -> bool:
