@@ -14,6 +14,7 @@ from ingest.connectors.folder import FolderConnector, FolderSettings
 from tests.contracts.kits.git import GitKit
 from tests.contracts.kits.s3 import S3Kit
 from tests.contracts.kits.sql import SqlKit
+from tests.contracts.kits.web import WebKit
 
 CONTEXT = ReadContext(default_access=frozenset({EVERYONE}), max_file_bytes=1_000_000)
 
@@ -75,4 +76,5 @@ KITS: Mapping[str, Callable[[Path], ConnectorKit]] = {
     "git": GitKit,
     "s3": S3Kit,
     "sql": SqlKit,
+    "web": WebKit,
 }

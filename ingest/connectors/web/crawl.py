@@ -21,7 +21,7 @@ from ingest.connectors.web import addresses
 from ingest.connectors.web.cache import PageCache, Remembered
 from ingest.connectors.web.frontier import Frontier, Place
 from ingest.connectors.web.page import Page, media_type_of, read_page, to_text
-from ingest.connectors.web.robots import sitemap_pages
+from ingest.connectors.web.robots import looks_like_html, sitemap_pages
 from ingest.connectors.web.settings import WebSettings
 from ingest.connectors.web.site import MAY_PASS, Answer, PageError, Site
 from ingest.document import SourceDocument
@@ -89,9 +89,16 @@ class Crawl:
                 [named] if named else self._site.robots(f"{start}/").sitemaps() or [f"{start}/sitemap.xml"]
             )
             inside = [url for url in first if self._site.belongs(url)]
-            for url in sitemap_pages(inside, self._site.file, self._site.belongs):
+            guessed = first == [f"{start}/sitemap.xml"]
+            read = self._site.file if not guessed else self._guessed
+            for url in sitemap_pages(inside, read, self._site.belongs):
                 if self._wanted(url):
                     yield url
+
+    def _guessed(self, url: str) -> bytes | None:
+        """A sitemap where one may be: many sites answer with a page of their own instead."""
+        content = self._site.file(url)
+        return None if content is not None and looks_like_html(content) else content
 
     def run(self, after: int) -> Iterator[Change]:
         """Every change after the address of this number, with checkpoints, without the last one."""
@@ -283,8 +290,8 @@ class Crawl:
                     place,
                     f"{self._settings.start_urls[0]}#over-the-limit",
                     "page_limit",
-                    f"The site has more than the {self._settings.max_pages:,} pages allowed; raise the limit, "
-                    "or exclude paths.",
+                    f"The site has more than {self._settings.max_pages:,} pages; raise the limit, or "
+                    "exclude paths.",
                 )
 
     def _trap(self, place: Place, pattern: str) -> Iterator[Failure]:

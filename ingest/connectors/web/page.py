@@ -22,6 +22,8 @@ _GONE = re.compile(
     r"|\bdoes(n't| not) exist\b",
     re.I,
 )
+# Python knows them as encodings; no page is in them, and some take very long.
+_NO_CHARSETS = frozenset(["idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"])
 _MAX_LINKS = 20_000
 
 
@@ -57,7 +59,9 @@ def to_text(content: bytes, content_type: str) -> str:
     ]
     for name in filter(None, names):
         try:
-            return content.decode("cp1252" if name.lower() in ("iso-8859-1", "latin-1", "latin1") else name)
+            known = codecs.lookup(name).name
+            if known not in _NO_CHARSETS:
+                return content.decode("cp1252" if known == "iso8859-1" else known)
         except (UnicodeDecodeError, LookupError):
             continue
     return content.decode("latin-1")

@@ -37,6 +37,12 @@ class Robots:
         return [url for text in self._rules.sitemaps if (url := normalise(text)) is not None]
 
 
+def looks_like_html(content: bytes) -> bool:
+    """Whether it is a page and no sitemap."""
+    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
 def sitemap_pages(first: list[str], read: ReadText, belongs: Callable[[str], bool]) -> Iterator[str]:
     """The pages that sitemaps name; an index of sitemaps leads to more. Each sitemap is read once.
 
