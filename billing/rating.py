@@ -60,7 +60,8 @@ def baseline_of(plan: Plan, attempts: Sequence[Work], baseline: Work) -> tuple[i
     """What the premium rung charges for this question, and how that is known.
 
     Observed where the baseline's rung did answer: then it is that answer's own price, so that nothing is
-    saved and nothing lost. Otherwise it is modelled from the quantities of `baseline`. A question that got no
+    saved and nothing lost. Otherwise it is modelled from the quantities of `baseline`, of several calls where
+    these have steps. A question that got no
     answer has a baseline of nothing: no saving is claimed for it.
 
     Raises:
@@ -71,4 +72,4 @@ def baseline_of(plan: Plan, attempts: Sequence[Work], baseline: Work) -> tuple[i
             return full_price_of(plan, work), "observed"
     if not any(work.outcome == "answered" for work in attempts):
         return 0, "modelled"
-    return full_price_of(plan, baseline), "modelled"
+    return full_price_of(plan, baseline), "modelled_steps" if baseline.steps_cost_nano else "modelled"

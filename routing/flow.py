@@ -11,6 +11,7 @@ from app.core.errors import BudgetExceededError, ProviderError, RungError, Unava
 from app.core.usage import Receipt, Reservation, Work
 from retrieval.passage import Passage
 from retrieval.search import QuestionVector, SearchResult
+from routing.baseline import baseline_of
 from routing.citation import SpanCitation, closest
 from routing.difficulty import stage1, stage2, stage3
 from routing.history.records import Outcome
@@ -318,7 +319,7 @@ class Flow:
         """The answer, its route decision and its usage events, in one transaction."""
         if self._reservation is None:
             raise UnavailableError("Nothing was reserved for this question.", code="no_reservation")
-        baseline = self._baseline(answer)
+        baseline = baseline_of(self._parts, self._request(), answer)
         note = self._parts.ladder.top.baseline_note
         if note is not None:
             self._outcome.notes.append(note)
@@ -326,13 +327,6 @@ class Flow:
             self._parts.records.finish(session, self._id, self._outcome)
             receipt = self._parts.meter.commit(session, self._reservation, self._works(), baseline)
         return replace(receipt, notes=(*receipt.notes, *self._outcome.notes))
-
-    def _baseline(self, answer: TierAnswer) -> Work:
-        """What the top rung did for this question, or would probably have done."""
-        top = self._parts.ladder.top
-        if answer.work.tier == top.name:
-            return answer.work
-        return replace(top.expected(self._request()), outcome=answer.work.outcome)
 
     def _works(self) -> list[Work]:
         return [work for work, _ in self._outcome.attempts]

@@ -300,6 +300,28 @@ class Tier(Protocol):
         ...
 
 
+ONE_CALL = "The passages covered the question, so it was answered in one call, without another search."
+"""Noted where a rung that works in steps was not free to search again: there was no need."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCalls:
+    """Calls that a rung made for so many past questions, one or more each."""
+
+    calls: int
+    questions: int
+
+
+@runtime_checkable
+class WorksInSteps(Protocol):
+    """A rung that may make several calls for one question."""
+
+    def expected_in_steps(self, request: TierRequest, past: PastCalls) -> Work:
+        """As `Tier.expected`, with the calls that such a question took in the past, where it would be free to
+        search again. What the earlier calls cost stands in `steps_cost_nano`."""
+        ...
+
+
 @runtime_checkable
 class Rests(Protocol):
     """A rung that is left out for some seconds after its server did not answer."""

@@ -209,7 +209,9 @@ def _show_receipt(update: "ReceiptUpdate") -> None:
     receipt = update.receipt
     price, baseline = (format_money(n, receipt.currency) for n in (receipt.price_nano, receipt.baseline_nano))
     saved = (
-        f"; premium would have cost {baseline} ({receipt.baseline_method})" if receipt.saved_nano > 0 else ""
+        f"; premium would have cost {baseline} ({receipt.baseline_method.replace('_', ' in ')})"
+        if receipt.saved_nano > 0
+        else ""
     )
     console.print(f"{receipt.tier}: {price}{saved}")
     for note in receipt.notes:

@@ -19,8 +19,9 @@ A step is a call on the way to an answer that is made in several: the price of t
 is work that nobody asked for and nobody was shown: it checks an answer that was given, at our own cost.
 """
 
-BaselineMethod = Literal["observed", "modelled"]
-"""Observed: the premium rung did answer. Modelled: its price was worked out from expected tokens."""
+BaselineMethod = Literal["observed", "modelled", "modelled_steps"]
+"""Observed: the premium rung did answer. Modelled: its price was worked out from the expected tokens of one
+call. Modelled_steps: of as many calls as such questions took it before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, insert, select, update
 
@@ -14,6 +14,7 @@ from app.core.usage import Work
 from retrieval.passage import Passage
 from routing.difficulty import Difficulty
 from routing.history import stored
+from routing.history.calls import past_calls
 from routing.question import AskRequest
 from routing.tables import (
     AttemptRow,
@@ -24,10 +25,12 @@ from routing.tables import (
     QueryRow,
     StepRow,
 )
-from routing.tier import Turn
+from routing.tier import PastCalls, Turn
 from routing.updates import AnswerUpdate, RouteUpdate, StepUpdate
 
 _LONGEST_TITLE = 120
+
+_COUNTED_EVERY = timedelta(minutes=1)
 
 _BEGUN: dict[str, object] = {
     "search_text": "",
@@ -68,6 +71,7 @@ class Records:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._past_calls: dict[tuple[str, str], tuple[datetime, PastCalls | None]] = {}
 
     def own_conversation(self, caller: Caller, conversation_id: str) -> ConversationRow:
         """Raises NotFoundError `no_such_conversation`, also for another person's."""
@@ -84,6 +88,16 @@ class Records:
         if row is None or (row.workspace_id, row.user_id) != (caller.workspace_id, caller.user_id):
             raise NotFoundError("There is no such question.", code="no_such_query")
         return row
+
+    def past_calls(self, workspace_id: str, tier: str) -> PastCalls | None:
+        """See `routing.history.calls`; counted anew each minute."""
+        now, key = self._clock(), (workspace_id, tier)
+        kept = self._past_calls.get(key)
+        if kept is None or not now - _COUNTED_EVERY < kept[0] <= now:
+            with self._database.read() as session:
+                kept = now, past_calls(session, workspace_id, tier)
+            self._past_calls[key] = kept
+        return kept[1]
 
     def turns(
         self, conversation_id: str, *, before: str | None = None, limit: int = 3

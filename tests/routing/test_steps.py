@@ -9,6 +9,7 @@ from app.core.config import Settings
 from app.core.errors import ProviderError
 from retrieval.passage import Passage
 from routing.tier import (
+    ONE_CALL,
     EarlierAnswer,
     Tier,
     TierAnswer,
@@ -16,12 +17,12 @@ from routing.tier import (
     TierDelta,
     TierLimits,
     TierOutput,
+    TierRequest,
     TierStep,
 )
 from routing.tiers import build_ladder
 from routing.tiers.premium.asking import MOST_SEARCHES, NO_SUCH_TOOL, UNREADABLE, WITHOUT_WORDS
-from routing.tiers.premium.loop import SAME_AGAIN, SAME_SEARCH, WENT_WRONG
-from routing.tiers.premium.sufficient import ONE_CALL
+from routing.tiers.premium.loop import NOT_COVERED, SAME_AGAIN, SAME_SEARCH, WENT_WRONG
 from tests.fakes.openai_server import Failure, OpenAiServer, Reply, Tool
 from tests.fakes.reader import WordReader
 from tests.routing.world import LEAVE, TRAVEL, passage, request
@@ -252,6 +253,45 @@ def test_a_question_that_the_passages_cover_goes_in_one_call(premium: Tier, prov
     found = answer(list(premium.answer(asked)))
     assert "tools" not in provider.requests[0].body
     assert ONE_CALL in found.notes
+
+
+def covered(shelf: Shelf, limits: TierLimits = TierLimits()) -> TierRequest:  # noqa: B008 - frozen
+    """A question whose passages seem to cover it."""
+    near = replace(LEAVE_PASSAGES[0], dense_score=0.8)
+    asked = request("How many days of annual leave a year?", near)
+    return replace(asked, search_again=shelf, limits=limits)
+
+
+def test_where_the_one_call_finds_nothing_it_may_search(premium: Tier, provider: OpenAiServer) -> None:
+    provider.script(
+        Reply("NOT FOUND", input_tokens=800, output_tokens=3),
+        searching("annual leave", "the days of leave"),
+        Reply("There are 28 days of annual leave a year [2].", input_tokens=1500, output_tokens=40),
+    )
+    shelf = Shelf(LEAVE_PASSAGES[1])
+    outputs = list(premium.answer(covered(shelf)))
+    found = answer(outputs)
+    assert [("tools" in sent.body) for sent in provider.requests] == [False, True, True]
+    assert shelf.asked == ["annual leave"] and not found.abstained
+    assert NOT_COVERED in found.notes and ONE_CALL not in found.notes
+    first, second = attempts(outputs)
+    assert (first.work.outcome, first.reason, second.work.outcome) == ("step", NOT_COVERED, "step")
+    assert found.work.steps_cost_nano == first.work.cost_nano + second.work.cost_nano > 0
+    assert "NOT FOUND" not in said(outputs)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [TierLimits(steps=1), TierLimits(steps=2), TierLimits(tokens=2_000), TierLimits(cost_nano=9_000_000)],
+)
+def test_a_second_try_stays_within_the_limits_of_the_question(
+    premium: Tier, provider: OpenAiServer, limits: TierLimits
+) -> None:
+    provider.script(Reply("NOT FOUND", input_tokens=800, output_tokens=3))
+    shelf = Shelf(LEAVE_PASSAGES[1])
+    found = answer(list(premium.answer(covered(shelf, limits))))
+    assert found.abstained and len(provider.requests) == 1 and shelf.asked == []
+    assert NOT_COVERED not in found.notes
 
 
 def test_the_earlier_attempt_is_handed_over_as_data(ask: Ask, provider: OpenAiServer) -> None:

@@ -6,10 +6,11 @@ Money is given twice: as a decimal string in the currency (`price`), and exactly
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.usage import BaselineMethod
 from app.core.usage import Receipt as CoreReceipt
 from billing.money import to_decimal
 from retrieval.passage import Passage as CorePassage
@@ -172,7 +173,7 @@ class ReceiptOut(BaseModel):
     price_nano: int
     cost_nano: int
     baseline_nano: int
-    baseline_method: Literal["observed", "modelled"]
+    baseline_method: BaselineMethod
     tier: str
     price_book: str
     input_tokens: int

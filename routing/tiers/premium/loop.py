@@ -17,6 +17,7 @@ from routing.tiers.words import Words, known_addresses
 
 SAME_SEARCH = "Asked for the same search again"
 SAME_AGAIN = "The model asked for the same search again, so it was told to answer."
+NOT_COVERED = "The passages seemed to cover the question and did not, so it was asked again with the search."
 WENT_WRONG = "The model's searches led nowhere, so it was told to answer."
 
 _TOOL_BYTES = sum(len(str(part).encode()) for part in (SEARCH.description, SEARCH.parameters)) + 300
@@ -27,7 +28,8 @@ _MOST_STRIKES = 2
 
 @dataclass(slots=True)
 class Loop:
-    """Calls until there is an answer. `numbered` are the passages in the order of their numbers."""
+    """Calls until there is an answer. `numbered` are the passages in the order of their numbers. With
+    `one_call` the passages seem to suffice: the search is not offered, until it shows that they do not."""
 
     settings: ChatSettings
     request: TierRequest
@@ -36,6 +38,7 @@ class Loop:
     allowance: Allowance
     search: SearchAgain | None
     numbered: list[Passage] = field(default_factory=list)
+    one_call: bool = False
     notes: list[str] = field(default_factory=list)
     steps_cost_nano: int = 0
     _messages: list[ChatMessage] = field(default_factory=list)
@@ -61,11 +64,33 @@ class Loop:
                 return called
             yield from self._step(called)
 
+    def may_look_further(self) -> bool:
+        """Whether nothing was searched for yet that could be, and two more calls can be paid for: one that
+        searches and one that answers."""
+        return self.one_call and self.search is not None and self.allowance.may_search(self._asked_tokens())
+
+    def look_further(self, called: Called) -> Generator[TierOutput, None, Called]:
+        """Asks again with the search after a call that found nothing. Within the same limits; that call is a
+        step on the way.
+
+        Raises:
+            ProviderError: as `run`.
+        """
+        self.one_call = False
+        self._note(NOT_COVERED)
+        work = replace(called.work, outcome="step")
+        self.steps_cost_nano += work.cost_nano
+        yield TierAttempt(work, NOT_COVERED)
+        return (yield from self.run())
+
+    def _asked_tokens(self) -> int:
+        return _tokens(self._messages) + _TOOL_BYTES // BYTES_A_TOKEN
+
     def _next_call(self) -> ChatCall:
         """With the tool where another search is allowed and an answer after it can be paid for; else a plain
         call with all that was found, which every provider takes."""
-        tokens = _tokens(self._messages) + _TOOL_BYTES // BYTES_A_TOKEN
-        if self.search is not None and self.allowance.may_search(tokens):
+        tokens = self._asked_tokens()
+        if self.search is not None and not self.one_call and self.allowance.may_search(tokens):
             return ChatCall(tuple(self._messages), self.allowance.output_for(tokens), tools=(SEARCH,))
         messages = self.prompt.messages
         if self._steps:

@@ -6,8 +6,6 @@ from retrieval.passage import Passage
 from routing.difficulty.question import question_features
 from routing.difficulty.reading import passage_features
 
-ONE_CALL = "The passages covered the question, so it was answered in one call, without another search."
-
 _COVERS = 0.8
 _NEAR = 0.35
 

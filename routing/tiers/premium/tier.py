@@ -11,13 +11,23 @@ from routing.catalogue.choice import PromptChooser
 from routing.llm.call import ChatCall
 from routing.llm.deployments import Deployments, DeploymentState
 from routing.llm.prompt import BuiltPrompt, build_prompt
-from routing.tier import ChatSettings, TierAnswer, TierAttempt, TierDelta, TierOutput, TierRequest
+from routing.tier import (
+    ONE_CALL,
+    ChatSettings,
+    PastCalls,
+    TierAnswer,
+    TierAttempt,
+    TierDelta,
+    TierOutput,
+    TierRequest,
+)
 from routing.tiers.chat import ChatBackend, ChatTier, Plan
 from routing.tiers.premium.allowance import Allowance, limits_of, most_cost_nano, most_of
 from routing.tiers.premium.calls import RESTING, Called, Caller
 from routing.tiers.premium.conflicts import conflict_notes
 from routing.tiers.premium.loop import Loop
-from routing.tiers.premium.sufficient import ONE_CALL, passages_suffice
+from routing.tiers.premium.sufficient import passages_suffice
+from routing.tiers.words import says_not_found
 
 _MILLION = 1_000_000
 
@@ -66,6 +76,18 @@ class PremiumTier(ChatTier):
         most = most_cost_nano(self._settings)
         return work if most is None else replace(work, cost_nano=min(work.cost_nano, most))
 
+    def expected_in_steps(self, request: TierRequest, past: PastCalls) -> Work:
+        """Implements `WorksInSteps`. An earlier call is taken to read as much as the first and to write
+        nothing, so the price is rather too low than too high."""
+        one = self.expected(request)
+        limits = limits_of(self._settings, request.limits)
+        passages = request.passages[: self._settings.passages]
+        if limits.steps < 2 or passages_suffice(request.standalone, passages):
+            return one
+        more = min(past.calls - past.questions, (limits.steps - 1) * past.questions)
+        reading = self._modelled(one.input_tokens, 0).cost_nano
+        return replace(one, steps_cost_nano=reading * more // past.questions)
+
     def answer(self, request: TierRequest) -> Iterator[TierOutput]:
         """Streams the answer, with a step for each search. What was said before a step is no part of it.
 
@@ -78,6 +100,8 @@ class PremiumTier(ChatTier):
         started = time.monotonic()
         loop = self._loop(self._deployments, request)
         called = yield from loop.run()
+        if says_not_found(called.words.text) and loop.may_look_further():
+            called = yield from loop.look_further(called)
         yield from self._end(loop, called, started)
 
     def _loop(self, deployments: Deployments, request: TierRequest) -> Loop:
@@ -93,8 +117,8 @@ class PremiumTier(ChatTier):
             prompt,
             Caller(self.name, deployments, allowance.take),
             allowance,
-            None if suffices or limits.steps < 2 else request.search_again,
-            notes=[ONE_CALL] if suffices and limits.steps > 1 else [],
+            None if limits.steps < 2 else request.search_again,
+            one_call=suffices and limits.steps > 1,
         )
 
     def _end(self, loop: Loop, called: Called, started: float) -> Iterator[TierOutput]:
@@ -110,7 +134,7 @@ class PremiumTier(ChatTier):
     def _answer_of(self, loop: Loop, called: Called, started: float) -> TierAnswer:
         backend = ChatBackend(called.deployment.model, called.deployment.prices)
         prompt = BuiltPrompt(loop.prompt.id, loop.prompt.messages, tuple(loop.numbered))
-        notes = list(loop.notes)
+        notes = [*([ONE_CALL] if loop.one_call else []), *loop.notes]
         if called.deployment is not loop.caller.deployments.first:
             notes.append(f"Another deployment answered: {called.deployment.breaker.name}.")
         plan = Plan(prompt, ChatCall((), 0), called.deployment.model.name, tuple(notes))

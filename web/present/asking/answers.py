@@ -244,7 +244,7 @@ def receipt_view(receipt: Receipt, without: frozenset[str] = frozenset()) -> Rec
     return ReceiptView(
         price=format_money(receipt.price_nano, receipt.currency),
         baseline=format_money(receipt.baseline_nano, receipt.currency),
-        baseline_modelled=receipt.baseline_method == "modelled",
+        baseline_modelled=receipt.baseline_method != "observed",
         cheaper=receipt.baseline_nano > receipt.price_nano > 0,
         notes=tuple(
             note
