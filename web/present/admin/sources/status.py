@@ -49,6 +49,9 @@ _CHANGES = {
     "removed": "removed",
     "access": "other readers",
 }
+_UNTOLD = frozenset({"run", "ids"})
+"""Details that say nothing to people."""
+
 _ACTIONS = {
     "source.added": "added it",
     "source.started": "started it",
@@ -58,6 +61,12 @@ _ACTIONS = {
     "credential.set": "set a secret",
     "credential.removed": "took a secret away",
     "credential.used": "used its secrets",
+    "sync.started": "wanted a sync",
+    "sync.cancelled": "stopped a run",
+    "sync.retried": "tried failures again",
+    "source.paused": "paused it",
+    "source.resumed": "resumed it",
+    "source.removal_confirmed": "confirmed the removal",
 }
 
 
@@ -150,7 +159,7 @@ def _headline(source: Source, run: Run | None, progress: Progress | None, now: d
     if run.state == "queued":
         return "A sync is about to start."
     if run.state == "running":
-        return "Stopping after this batch …" if progress and progress.reason == "stopping" else "Syncing."
+        return "It stops after the documents it is at." if run.stopping else "Syncing."
     if run.state == "waiting":
         reason = (progress.reason if progress else "") or run.message
         at = (progress.resume_at if progress else None) or run.resume_at
@@ -261,9 +270,9 @@ def change_view(change: DocumentChange, now: datetime) -> ChangeView:
 
 def audit_view(entry: AuditEntry, now: datetime) -> AuditView:
     words = _ACTIONS.get(entry.action) or entry.action.replace(".", ": ").replace("_", " ")
-    details = ", ".join(
+    told = [
         f"{name.replace('_', ' ')} {value}"
         for name, value in entry.details.items()
-        if value not in (None, "")
-    )
-    return AuditView(f"{words} ({details})" if details else words, entry.actor, when(entry.at, now))
+        if value not in (None, "", False) and name not in _UNTOLD
+    ]
+    return AuditView(f"{words} ({', '.join(told)})" if told else words, entry.actor, when(entry.at, now))
