@@ -77,6 +77,17 @@ class _TcpClient(TCPGitClient):
         return protocol, lambda: False, None
 
 
+class _HttpClient(Urllib3HttpGitClient):
+    """Git's smart protocol alone: a sign-in page would pass for an empty repository of the old one."""
+
+    def _http_request(self, *args: Any, **kwargs: Any) -> Any:
+        response, read = super()._http_request(*args, **kwargs)
+        if not str(response.headers.get("Content-Type")).startswith("application/x-git-"):
+            response.close()
+            raise GitProtocolError("an answer that is not Git's")
+        return response, read
+
+
 def make_client(settings: GitSettings) -> tuple[GitClient, str]:
     """A client of dulwich's and the path to ask it for."""
     if settings.url.startswith("/"):
@@ -87,7 +98,7 @@ def make_client(settings: GitSettings) -> tuple[GitClient, str]:
     if parts.scheme == "git":
         return _TcpClient(str(parts.hostname), port=parts.port), parts.path
     secret = settings.token.get_secret_value()
-    client = Urllib3HttpGitClient(
+    client = _HttpClient(
         f"{parts.scheme}://{parts.netloc}",
         pool_manager=_Pool(),
         username=(settings.username or _ANY_USER) if secret or settings.username else None,
