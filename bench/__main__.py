@@ -7,6 +7,7 @@ from pathlib import Path
 
 NAMES = {
     "ingest": "chunks per second of the whole pipeline against the bare encoder",
+    "sync": "rates, peak memory and searches meanwhile of a sync of 20,000 documents (--documents)",
     "search": "a hybrid query with an access filter over 100,000 chunks",
     "local": "requests through the whole ask path against the same straight to vLLM",
     "reader": "how well and how fast the reader reads what it was not trained on",
@@ -30,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="end with a line of JSON, the summary")
     parser.add_argument("--train", action="store_true", help="of routing: fit and write the models first")
+    parser.add_argument("--documents", type=int, help="of sync: fewer documents than 20,000")
     if len(sys.argv) == 1:
         parser.print_help()
         return 2
@@ -38,8 +40,12 @@ def main() -> int:
         parser.error(f"{arguments.data} is not a folder")
     if arguments.train and arguments.name != "routing":
         parser.error("--train is of the routing benchmark alone")
+    if arguments.documents is not None and (arguments.name != "sync" or arguments.documents < 500):
+        parser.error("--documents is of the sync benchmark alone, and 500 or more")
     run = importlib.import_module(f"bench.{arguments.name}").run
-    options = {"training": True} if arguments.train else {}
+    options: dict[str, int] = {"training": True} if arguments.train else {}
+    if arguments.documents is not None:
+        options["documents"] = arguments.documents
     run(arguments.data, arguments.json, **options)
     return 0
 
