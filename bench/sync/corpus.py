@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 _SEED = 20261124
-_CHARACTERS = 420
+_CHARACTERS = 240
 _WORDS = ("probe", "team", "record", "reading", "every", "customer", "asks", "for", "prices", "and", "dates")
 QUESTIONS = 200
 
