@@ -96,6 +96,8 @@ class Copier:
             text=row.text,
             media_type=row.media_type,
             headings=tuple(Heading(*heading) for heading in row.headings),
+            pages=tuple(row.pages),
+            language=row.language,
         )
         chunks = cut(parsed, row.title, self._pair.embedder)
         return NewText(
