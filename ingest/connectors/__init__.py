@@ -27,6 +27,7 @@ CONNECTORS: Mapping[str, str] = {
     "git": "git:GitConnector",
     "s3": "s3:S3Connector",
     "sql": "sql:SqlConnector",
+    "imap": "imap:ImapConnector",
 }
 
 

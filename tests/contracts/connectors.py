@@ -12,6 +12,7 @@ from app.core.identity import EVERYONE
 from ingest.connector import Connector, ReadContext
 from ingest.connectors.folder import FolderConnector, FolderSettings
 from tests.contracts.kits.git import GitKit
+from tests.contracts.kits.imap import ImapKit
 from tests.contracts.kits.s3 import S3Kit
 from tests.contracts.kits.sql import SqlKit
 from tests.contracts.kits.web import WebKit
@@ -77,4 +78,5 @@ KITS: Mapping[str, Callable[[Path], ConnectorKit]] = {
     "s3": S3Kit,
     "sql": SqlKit,
     "web": WebKit,
+    "imap": ImapKit,
 }

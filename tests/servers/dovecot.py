@@ -1,4 +1,4 @@
-"""A real Dovecot on loopback, with users, shared folders and access lists of its own, in a temporary folder."""
+"""A real Dovecot on loopback, with users, shared folders and access lists of its own."""
 
 import contextlib
 import imaplib
@@ -180,9 +180,7 @@ def _accounts() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def dovecot(
-    users: Mapping[str, str], *, need_tls: bool = False, connections: int = 20
-) -> Iterator[Dovecot]:
+def dovecot(users: Mapping[str, str], *, need_tls: bool = False, connections: int = 20) -> Iterator[Dovecot]:
     """Starts a server with these users and their passwords, and stops it in the end."""
     program = needs("dovecot", "apt-get install dovecot-imapd")
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
@@ -208,9 +206,7 @@ def dovecot(
     )
     with (folder / "out.log").open("wb") as out:
         process = subprocess.Popen([program, "-F", "-c", str(config)], stdout=out, stderr=out)
-    server = Dovecot(
-        folder, port, tls_port, process, int(accounts["uid"]), int(accounts["gid"]), dict(users)
-    )
+    server = Dovecot(folder, port, tls_port, process, int(accounts["uid"]), int(accounts["gid"]), dict(users))
     try:
         server.give(folder / "mail")
         _wait(server)

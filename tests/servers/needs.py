@@ -1,4 +1,4 @@
-"""Programs that real servers in tests need: without one its tests are skipped with a line that says what to do."""
+"""Programs that real servers in tests need: without one its tests are skipped, with a line that says why."""
 
 import os
 import shutil

@@ -1,0 +1,251 @@
+"""The connection to an IMAP server: kept open, made anew when it breaks, and never one that writes."""
+
+import contextlib
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import imapclient
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError, ProtocolError
+
+from app.core.errors import InputError, UnavailableError
+from ingest.connector import ReadContext
+from ingest.connectors.imap.settings import ImapSettings
+from ingest.remote import TryAgainError
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 60.0
+_BUSY = (
+    "too many",
+    "maximum number of connections",
+    "[limit]",
+    "[unavailable]",
+    "[inuse]",
+    "try again",
+    "rate",
+)
+_BUSY_WAIT_SECONDS = 60.0
+
+
+class RefusedError(Exception):
+    """The server said NO to one command; the connection is as good as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a folder says of itself; two that are equal hold the same mails."""
+
+    uid_validity: int
+    uid_next: int
+    messages: int
+    mod_sequence: int
+    size_bytes: int | None = None
+
+
+class MailConnection:
+    """Runs commands, at the pace of the host, and again on a new connection where the old one broke."""
+
+    def __init__(self, settings: ImapSettings, context: ReadContext) -> None:
+        self._settings = settings
+        self._calls = context.calls
+        self._client: imapclient.IMAPClient | None = None
+        self._examined: tuple[str, int] | None = None
+
+    def run(self, work: Callable[[imapclient.IMAPClient], T]) -> T:
+        """What `work` gives.
+
+        Raises:
+            RefusedError: the server refused this command.
+            InputError: `sign_in_failed`.
+            UnavailableError: `tls_failed`; `SourceWaitError` where it may pass.
+        """
+
+        def attempt() -> T:
+            try:
+                return work(self._open())
+            except ProtocolError as error:
+                self._drop()
+                raise TryAgainError(
+                    "The mail server's answer could not be understood.", code="source_unreachable"
+                ) from error
+            except (IMAPClientAbortError, OSError) as error:
+                self._drop()
+                raise self._broken(error) from error
+            except IMAPClientError as error:
+                raise RefusedError(_words(error)) from error
+
+        return self._calls.run(self._settings.host, attempt)
+
+    def has(self, capability: str) -> bool:
+        return self.run(lambda client: bool(client.has_capability(capability)))
+
+    def status(self, folder: str) -> Status:
+        """Raises `RefusedError` where the folder may not be read or is gone."""
+        wanted = ["UIDVALIDITY", "UIDNEXT", "MESSAGES"]
+        wanted += ["HIGHESTMODSEQ"] if self.has("CONDSTORE") else []
+        wanted += ["SIZE"] if self.has("STATUS=SIZE") else []
+        found: dict[bytes, Any] = self.run(lambda client: client.folder_status(folder, wanted))
+        size = found.get(b"SIZE")
+        return Status(
+            int(found.get(b"UIDVALIDITY", 0)),
+            int(found.get(b"UIDNEXT", 0)),
+            int(found.get(b"MESSAGES", 0)),
+            int(found.get(b"HIGHESTMODSEQ", 0)),
+            None if size is None else int(size),
+        )
+
+    def examine(self, folder: str) -> int:
+        """Opens a folder for reading alone and tells how many mails it holds; nothing is marked as seen."""
+        found: dict[bytes, Any] = self.run(lambda client: client.select_folder(folder, readonly=True))
+        self._examined = (folder, int(found.get(b"UIDVALIDITY", 0)))
+        return int(found[b"EXISTS"])
+
+    def fetch(self, numbers: Sequence[int], items: Sequence[str], *, uids: bool = True) -> dict[int, Any]:
+        """FETCH in the folder that was opened last; what is gone is missing from the result."""
+
+        def work(client: imapclient.IMAPClient) -> dict[int, Any]:
+            client.use_uid = uids
+            try:
+                return dict(client.fetch(list(numbers), list(items)))
+            finally:
+                client.use_uid = True
+
+        return self.run(work)
+
+    def close(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(IMAPClientError, OSError):
+                self._client.logout()
+            self._client = None
+
+    def _open(self) -> imapclient.IMAPClient:
+        if self._client is None:
+            client = self._connect()
+            try:
+                self._sign_in(client)
+            except BaseException:
+                with contextlib.suppress(IMAPClientError, OSError):
+                    client.shutdown()
+                raise
+            client.normalise_times = False
+            self._client = client
+            self._examine_again(client)
+        return self._client
+
+    def _examine_again(self, client: imapclient.IMAPClient) -> None:
+        if self._examined is None:
+            return
+        folder, validity = self._examined
+        found = client.select_folder(folder, readonly=True)
+        if int(found.get(b"UIDVALIDITY", 0)) != validity:
+            self._examined = None
+            raise UnavailableError(
+                f"The folder {folder} was made anew while it was read; the next run reads it again.",
+                code="source_changed",
+            )
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(IMAPClientError, OSError):
+                client.shutdown()
+
+    def _connect(self) -> imapclient.IMAPClient:
+        settings = self._settings
+        context = _tls_context(settings) if settings.tls != "none" else None
+        client = imapclient.IMAPClient(
+            settings.host,
+            port=settings.port,
+            ssl=settings.tls == "tls",
+            ssl_context=context if settings.tls == "tls" else None,
+            timeout=TIMEOUT_SECONDS,
+        )
+        if settings.tls == "starttls":
+            try:
+                client.starttls(context)
+            except (ssl.SSLError, IMAPClientAbortError):
+                client.shutdown()
+                raise
+            except IMAPClientError as error:
+                client.shutdown()
+                raise UnavailableError(
+                    f"{settings.host} offers no STARTTLS; choose TLS and port 993.", code="tls_failed"
+                ) from error
+        return client
+
+    def _sign_in(self, client: imapclient.IMAPClient) -> None:
+        settings = self._settings
+        token, password = settings.oauth_token.get_secret_value(), settings.password.get_secret_value()
+        if not token and client.has_capability("LOGINDISABLED") and not client.has_capability("AUTH=PLAIN"):
+            raise InputError(
+                f"{settings.host} takes no password on an unencrypted connection; choose TLS or STARTTLS.",
+                code="sign_in_failed",
+            )
+        try:
+            if token:
+                client.oauth2_login(settings.username, token)
+            elif client.has_capability("AUTH=PLAIN"):
+                client.plain_login(settings.username, password)
+            else:
+                client.login(settings.username, password)
+        except (LoginError, UnicodeEncodeError) as error:
+            said = _words(error).lower()
+            if any(word in said for word in _BUSY):
+                raise TryAgainError(
+                    f"{settings.host} takes no more connections of this account now.",
+                    code="rate_limited",
+                    after_seconds=_BUSY_WAIT_SECONDS,
+                ) from None
+            # The server's words and the cause may repeat what was sent, so neither is passed on.
+            raise InputError(_refusal(settings, bool(token)), code="sign_in_failed") from None
+
+    def _broken(self, error: BaseException) -> Exception:
+        host = self._settings.host
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            why = getattr(error, "verify_message", "") or error.reason or "no common protocol"
+            return UnavailableError(
+                f"No safe connection to {host}: {why}. Check the server's name and port; give the company's "
+                "certificate authority where it has one of its own.",
+                code="tls_failed",
+            )
+        said = _words(error)
+        if any(word in said.lower() for word in _BUSY):
+            return TryAgainError(
+                f"{host} takes no more connections now.",
+                code="rate_limited",
+                after_seconds=_BUSY_WAIT_SECONDS,
+            )
+        kind = (
+            "did not answer in time"
+            if isinstance(error, TimeoutError)
+            else "broke the connection or refused it"
+        )
+        return TryAgainError(f"{host} {kind}.", code="source_unreachable")
+
+
+def _tls_context(settings: ImapSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise InputError(
+            f"The certificate file {settings.ca_file} cannot be read; give a PEM file.", code="tls_failed"
+        ) from error
+
+
+def _refusal(settings: ImapSettings, token: bool) -> str:
+    if token:
+        return (
+            f"{settings.host} refused the access token: it has expired or may not use IMAP; make a new one."
+        )
+    return (
+        f"{settings.host} refused the user name or the password. Where the account has two-step sign-in, "
+        "make an app password; see also that IMAP is switched on for the account."
+    )
+
+
+def _words(error: BaseException) -> str:
+    text = " ".join(
+        part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in error.args
+    )
+    return text[:300]
