@@ -134,6 +134,8 @@ class AccessWriter:
             if new:
                 self._index.set_access(source.workspace_id, new)
                 self._write(new)
+                # Again: an index that is being made beside took the old lists from the rows until now.
+                self._index.set_access(source.workspace_id, new)
                 changed += len(new)
         return changed
 

@@ -212,8 +212,7 @@ class Sources:
             session.exec(
                 update(DocumentRow).where(col(DocumentRow.source_id) == source_id).values(state="indexing")
             )
-        for start in range(0, len(ids), _DELETE_AT_ONCE):
-            self._index.delete_documents(workspace_id, ids[start : start + _DELETE_AT_ONCE])
+        self._delete_chunks(workspace_id, ids)
         with self._database.write() as session:
             runs = select(SyncRunRow.id).where(SyncRunRow.source_id == source_id)
             session.exec(delete(FailureRow).where(col(FailureRow.source_id) == source_id))
@@ -222,7 +221,13 @@ class Sources:
             session.exec(delete(SyncRunRow).where(col(SyncRunRow.source_id) == source_id))
             session.exec(delete(DocumentRow).where(col(DocumentRow.source_id) == source_id))
             session.exec(delete(SourceRow).where(col(SourceRow.id) == source_id))
+        # Again: an index that is being made beside took documents from the rows until now.
+        self._delete_chunks(workspace_id, ids)
         return len(ids)
+
+    def _delete_chunks(self, workspace_id: str, ids: Sequence[str]) -> None:
+        for start in range(0, len(ids), _DELETE_AT_ONCE):
+            self._index.delete_documents(workspace_id, ids[start : start + _DELETE_AT_ONCE])
 
     def _source(self, session: Session, row: SourceRow) -> Source:
         documents, chunks = session.exec(

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -225,3 +226,20 @@ def test_without_the_old_encoder_the_message_says_what_to_do_and_the_new_index_m
     assert "hash-384" in refused.value.message and "reindex" in refused.value.message
     assert world.rebuild()
     assert process.pair().embedder.name == "other-128"
+
+
+def test_a_source_removed_while_its_last_documents_are_copied_leaves_nothing(world: World) -> None:
+    """The switch comes between the removal from the index and that of the rows."""
+    world.want(OtherEmbedder())
+    delete, seen = world.live.delete_documents, []
+
+    def then_switch(workspace_id: str, ids: Sequence[str]) -> None:
+        delete(workspace_id, ids)
+        if not seen:
+            seen.append(world.rebuild())
+
+    world.live.delete_documents = then_switch  # type: ignore[method-assign]
+    world.sources.remove("docs")
+    assert seen == [True]
+    assert world.generations.current().number == 2
+    assert not world.index_of(2).points
