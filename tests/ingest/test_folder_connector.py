@@ -12,8 +12,9 @@ from app.core.errors import InputError, UnavailableError
 from app.core.identity import EVERYONE, NOBODY, AccessList, Principal
 from ingest.connector import Change, Failure, ReadContext, Unchanged, Upsert
 from ingest.connectors import make_connector, read_settings
-from ingest.connectors.access_files import read_access
-from ingest.connectors.folder import FolderConnector, FolderSettings, escape_name
+from ingest.connectors.folder import FolderConnector, FolderSettings
+from ingest.connectors.folder.access_files import read_access
+from ingest.connectors.paths import printable
 
 FINANCE = frozenset({Principal.group("finance")})
 
@@ -151,8 +152,8 @@ def test_odd_names_are_read_under_printable_ids(root: Path) -> None:
 
 @given(st.lists(st.text(), min_size=2, max_size=2, unique=True))
 def test_no_two_names_share_an_id(names: list[str]) -> None:
-    assert escape_name(names[0]) != escape_name(names[1])
-    assert all(escape_name(name).isprintable() for name in names)
+    assert printable(names[0]) != printable(names[1])
+    assert all(printable(name).isprintable() for name in names)
 
 
 def test_hidden_names_are_left_out(root: Path) -> None:

@@ -1,0 +1,88 @@
+"""What a folder source remembers between runs: where each file lay, and what it was mounted on."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from app.core.errors import UnavailableError
+from ingest.connector import KnownRevision
+from ingest.connectors.paths import unprintable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS places (inode TEXT PRIMARY KEY, id TEXT);
+CREATE TABLE IF NOT EXISTS mounts (point TEXT PRIMARY KEY);
+"""
+
+
+class FolderMemory:
+    """A small file in the scratch folder. Without it no move is noticed, and no share that is away."""
+
+    def __init__(self, scratch: Path | None) -> None:
+        if scratch is not None:
+            scratch.mkdir(parents=True, exist_ok=True)
+        path = ":memory:" if scratch is None else str(scratch / "folder.sqlite")
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def check_mount(self, root: Path) -> None:
+        """Refuses an empty folder at which a share was mounted before.
+
+        Raises:
+            UnavailableError: `not_mounted`.
+        """
+        before = [str(row[0]) for row in self._db.execute("SELECT point FROM mounts")]
+        gone = [point for point in before if not os.path.ismount(point)]
+        if gone and _is_empty(root):
+            raise UnavailableError(
+                f"The share that was mounted at {gone[0]} is not mounted now, so {root} is empty. Mount it "
+                "again; nothing was removed.",
+                code="not_mounted",
+            )
+        self._db.execute("DELETE FROM mounts")
+        point = mount_point(root)
+        if point != Path("/"):
+            self._db.execute("INSERT INTO mounts VALUES (?)", (str(point),))
+        self._db.commit()
+
+    def moved_from(
+        self, root: Path, external_id: str, inode: int, revision: str, known: KnownRevision
+    ) -> str | None:
+        """Where this very file, unchanged, lay before, if it no longer lies there."""
+        row = self._db.execute("SELECT id FROM places WHERE inode = ?", (str(inode),)).fetchone()
+        if row is None or row[0] == external_id or known(row[0]) != revision:
+            return None
+        old = root.joinpath(*(unprintable(part) for part in row[0].split("/")))
+        return None if _is_listed(old) else str(row[0])
+
+    def note(self, external_id: str, inode: int) -> None:
+        """Remembers where a file lies."""
+        # As text: some file systems number beyond what a column of numbers holds.
+        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (str(inode), external_id))
+
+    def commit(self) -> None:
+        self._db.commit()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def mount_point(path: Path) -> Path:
+    """The place at which the file system of this folder is mounted."""
+    return next((place for place in (path, *path.parents) if os.path.ismount(place)), Path("/"))
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether a name stands in its folder in exactly this spelling: some shares do not tell `A` from `a`."""
+    try:
+        with os.scandir(path.parent) as entries:
+            return any(entry.name == path.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # nobody can say that it moved
