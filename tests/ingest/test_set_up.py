@@ -128,12 +128,13 @@ class Kit:
             [make_point(document_id, "Text.", document_id=document_id, workspace_id="default", access=access)]
         )
 
-    def readers(self, document_id: str) -> tuple[AccessList, AccessList]:
-        """Who may read it by the database, and by the index."""
+    def readers(self, document_id: str) -> AccessList:
+        """Who may read it: the database and the index say the same."""
         with self.database.read() as session:
             row = stored_access(session.get_one(DocumentRow, document_id).access)
         point = next(p for p in self.index.points.values() if p.document_id == document_id)
-        return row, point.access
+        assert row == point.access
+        return row
 
 
 @pytest.fixture
@@ -367,7 +368,7 @@ def test_other_fixed_readers_count_at_once_without_embedding(kit: Kit, pages: Pa
     upserts = kit.index.upserts
     changed = kit.set_up.choose_access("handbook", AccessChoice("fixed", frozenset({FINANCE})), actor=ANA)
     assert changed == 2 and kit.index.upserts == upserts
-    assert kit.readers("d1") == kit.readers("d2") == ({FINANCE}, {FINANCE})
+    assert kit.readers("d1") == kit.readers("d2") == {FINANCE}
     assert kit.sources.get("handbook").last_run is None
 
 
@@ -378,8 +379,8 @@ def test_a_narrower_default_is_taken_away_at_once_and_a_wider_one_waits(kit: Kit
     kit.hold("handbook", frozenset({PEOPLE}), "as-the-source-says")
     new = frozenset({FINANCE, EVERYONE})
     kit.set_up.choose_access("handbook", AccessChoice("source", new), actor=ANA)
-    assert kit.readers("by-default") == ({FINANCE}, {FINANCE})
-    assert kit.readers("as-the-source-says") == ({PEOPLE}, {PEOPLE})
+    assert kit.readers("by-default") == {FINANCE}
+    assert kit.readers("as-the-source-says") == {PEOPLE}
     run = kit.sources.get("handbook").last_run
     assert run and run.state == "queued" and kit.row("handbook").cursor == ""
 
@@ -402,7 +403,7 @@ def test_readers_are_not_changed_beside_a_run_that_does_not_stop(
     ):
         kit.set_up.choose_access("handbook", AccessChoice("fixed", frozenset({FINANCE})), actor=ANA)
     assert refused.value.code == "sync_running"
-    assert kit.readers("d1") == ({EVERYONE}, {EVERYONE}) and kit.row("handbook").state == "active"
+    assert kit.readers("d1") == {EVERYONE} and kit.row("handbook").state == "active"
 
 
 def test_removing_takes_chunks_secrets_and_rows_and_is_noted(kit: Kit) -> None:

@@ -27,7 +27,7 @@ _RESULTS = 20
 @pages.get("/")
 def home(request: Request, caller: SignedIn, services: Given, show: Show, filters: _Filters) -> Response:
     now = services.clock()
-    sources = tuple(source_view(source, now) for source in services.sources.list())
+    sources = tuple(source_view(source, now) for source in services.sources.list() if not source.is_draft)
     recent = services.history.conversations(caller, limit=_RECENT)
     return show.page(
         HomePage(
