@@ -11,7 +11,9 @@ from moto.server import ThreadedMotoServer
 
 @dataclass
 class S3Server:
-    """`answers` (status, code, headers) are given one by one before the server speaks for itself."""
+    """`answers` (status, code, headers) are given one by one before the server speaks for itself.
+
+    A header `message` is the message of the error as well."""
 
     url: str
     answers: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)
@@ -43,7 +45,8 @@ def s3_server() -> Iterator[S3Server]:
         if not state.answers:
             return app(environment, start)
         status, code, headers = state.answers.pop(0)
-        body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+        message = headers.get("message", code)
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
         start(f"{status} {code}", [("Content-Type", "application/xml"), *headers.items()])
         return [body]
 

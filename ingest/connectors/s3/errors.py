@@ -42,6 +42,9 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 }
 
 
+_CUT = (boto.ConnectionError, boto.HTTPClientError, boto.ResponseStreamingError)
+
+
 def policy(bucket: str) -> str:
     """The rights that reading a bucket takes, as a policy to paste."""
     rights = [
@@ -76,7 +79,7 @@ def asking(settings: S3Settings, action: str, call: Callable[[], T]) -> T:
             "ones, or renew the certificate.",
             code="tls_failed",
         ) from None
-    except (boto.HTTPClientError, boto.ResponseStreamingError, boto.IncompleteReadError) as error:
+    except (*_CUT, boto.IncompleteReadError) as error:
         raise TryAgainError(
             f"{settings.host} does not answer as it should: {type(error).__name__}. Check its address.",
             code="source_unreachable",
