@@ -9,8 +9,9 @@ Tokens are counted in few large batches: one a cutting level, one to check the r
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ingest.parsing.document import Heading, one_line
@@ -45,6 +46,10 @@ class Chunk:
     text: str
     heading_path: tuple[str, ...]
     embedded_text: str
+    page: int | None = None
+    """The page that it begins on, counted from 1; nothing where the document has no pages."""
+    page_breaks: tuple[int, ...] = ()
+    """Offsets in the document's text, within the chunk, at which further pages begin."""
 
 
 @dataclass(slots=True)
@@ -74,6 +79,7 @@ def chunk_document(
     *,
     max_tokens: int,
     target_tokens: int = TARGET_TOKENS,
+    pages: Sequence[int] = (),
 ) -> list[Chunk]:
     """The chunks of a text, in its order. Every character that is not white space is in exactly one.
 
@@ -81,6 +87,7 @@ def chunk_document(
         headings: in the order of the text.
         count_tokens: counts without special tokens, as `Embedder.count_tokens` does.
         max_tokens: the most that the encoder sees, special tokens included.
+        pages: the offsets at which the document's pages begin, in order.
     """
     limit = max(8, max_tokens - SPECIAL_TOKENS)
     sections = list(_sections(text, headings))
@@ -91,7 +98,13 @@ def chunk_document(
     budget = max(4, min(target_tokens, limit - longest))
     _fill_pieces(text, sections, budget, count_tokens)
     groups = [group for section in _merged(sections, budget) for group in _groups(section, budget)]
-    return _checked(text, groups, prefixes, count_tokens, limit)
+    chunks = _checked(text, groups, prefixes, count_tokens, limit)
+    return [_on_its_pages(chunk, pages) for chunk in chunks] if pages else chunks
+
+
+def _on_its_pages(chunk: Chunk, pages: Sequence[int]) -> Chunk:
+    first, last = bisect_right(pages, chunk.start), bisect_left(pages, chunk.end)
+    return replace(chunk, page=max(1, first), page_breaks=tuple(pages[first:last]))
 
 
 def _sections(text: str, headings: Sequence[Heading]) -> Iterator[_Section]:

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from app.core.db import Database
 from app.core.errors import NotFoundError
 from app.core.identity import AccessList, Caller, may_read
-from ingest.parsing import Heading
+from ingest.parsing import Heading, Note
 from ingest.sync.holdings import stored_access
 from ingest.tables import DocumentRow, SourceRow
 
@@ -34,6 +34,9 @@ class StoredDocument:
     media_type: str
     indexed_at: datetime
     access: AccessList
+    pages: tuple[int, ...] = ()
+    language: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class Library:
@@ -66,6 +69,9 @@ class Library:
                     media_type=row.media_type,
                     indexed_at=row.indexed_at,
                     access=access,
+                    pages=tuple(row.pages),
+                    language=row.language,
+                    notes=tuple(Note(*note) for note in row.notes),
                 )
         raise NotFoundError("There is no such document.", code="no_such_document")
 

@@ -56,7 +56,8 @@ class DocumentRow(SQLModel, table=True):
 
     While `state` is `indexing` the index may hold chunks that this row does not describe yet; the next
     run does the document again. `indexed_at` is empty until it was indexed once. `pages` are the offsets
-    in `text` at which its pages begin, where it has pages. `language` is a code such as `en`, or empty.
+    in `text` at which its pages begin, where it has pages. `language` is a code such as `en`, or empty. `notes` are
+    (code, text) of what of it could not be read, such as `scanned_pages`.
     """
 
     __tablename__ = "document"
@@ -83,6 +84,9 @@ class DocumentRow(SQLModel, table=True):
     headings: list[list[Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     pages: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     language: str = ""
+    notes: list[list[str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
+    )
     chunk_count: int = 0
     created_at: datetime = Field(sa_type=UtcDateTime)
     indexed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

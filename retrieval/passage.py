@@ -1,5 +1,6 @@
 """A passage: a chunk returned for a question, with its scores."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,8 @@ class Passage:
     `start` and `end` are character offsets into the stored text of the document: `text` is exactly
     `document.text[start:end]`. `score` is the fused rank score, comparable within one result alone;
     `dense_score` is the cosine to the question and `sparse_score` its BM25 score, each `None` where that
-    side did not list the chunk.
+    side did not list the chunk. `page` is the page that it begins on, where the document has pages, and
+    `page_breaks` are the offsets within it, in the document's text, at which further pages begin.
     """
 
     chunk_id: str
@@ -28,6 +30,20 @@ class Passage:
     score: float
     dense_score: float | None = None
     sparse_score: float | None = None
+    page: int | None = None
+    page_breaks: tuple[int, ...] = ()
+    language: str = ""
+
+    def page_at(self, offset: int) -> int | None:
+        """The page that a character of the document's text, within this passage, stands on."""
+        return None if self.page is None else self.page + bisect_right(self.page_breaks, offset)
+
+    def place_at(self, offset: int) -> str:
+        """Where that character stands, such as `page 7, section 3.2 Travel`; empty where nothing is known."""
+        page = self.page_at(offset)
+        nearest = next((name for name in reversed(self.heading_path) if name != self.title), None)
+        parts = (f"page {page}" if page is not None else "", f"section {nearest}" if nearest else "")
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ class SpanCitation:
     answer_end: int | None = None
 
     @property
+    def place(self) -> str:
+        """Where in the document the quote begins, such as `page 7, section 3.2 Travel`."""
+        return self.passage.place_at(self.start)
+
+    @property
     def quote(self) -> str:
         """The cited text, exactly as it stands in the document."""
         return self.passage.text[self.start - self.passage.start : self.end - self.passage.start]

@@ -381,6 +381,7 @@ def _citation(citation: SpanCitation) -> Citation:
         title=passage.title,
         url=passage.url,
         quote=citation.quote,
+        place=citation.place,
         start=citation.start,
         end=citation.end,
         answer_start=citation.answer_start,

@@ -127,6 +127,7 @@ class CitationRow(SQLModel, table=True):
     end: int
     answer_start: int | None = None
     answer_end: int | None = None
+    place: str = Field(default="", sa_type=Text)
 
 
 class QueryPassageRow(SQLModel, table=True):
@@ -151,6 +152,8 @@ class QueryPassageRow(SQLModel, table=True):
     score: float
     dense_score: float | None = None
     sparse_score: float | None = None
+    page: int | None = None
+    page_breaks: list[int] = Field(default_factory=list, sa_type=JSON)
 
 
 class FeedbackRow(SQLModel, table=True):

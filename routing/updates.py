@@ -91,6 +91,8 @@ class Citation:
     end: int
     answer_start: int | None = None
     answer_end: int | None = None
+    place: str = ""
+    """Where in the document the quote stands, such as `page 7, section 3.2 Travel`, where that is known."""
 
     @property
     def answer(self) -> str | None:

@@ -52,7 +52,8 @@ def search(
     if not found.passages:
         console.print("Nothing found that this person may read.")
     for passage in found.passages:
-        where = " › ".join((passage.source, *passage.heading_path))
+        page = [f"page {passage.page}"] if passage.page is not None else []
+        where = " › ".join((passage.source, *passage.heading_path, *page))
         console.print(f"[bold]{_plain(passage.title)}[/bold]  [dim]{_plain(where)}[/dim]")
         console.print(f"  {' '.join(passage.text.split())}", markup=False)
 
@@ -199,8 +200,8 @@ def _show(updates: "Iterator[Update]") -> None:
 
 def _show_citations(citations: "tuple[Citation, ...]") -> None:
     if citations:
-        rows = [(c.n, c.title, " ".join(c.quote.split())) for c in citations]
-        print_table("Sources", ["", "document", "passage"], rows)
+        rows = [(c.n, c.title, c.place, " ".join(c.quote.split())) for c in citations]
+        print_table("Sources", ["", "document", "place", "passage"], rows)
 
 
 def _show_receipt(update: "ReceiptUpdate") -> None:

@@ -19,7 +19,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that an admin should know of a document that was read all the same, such as `scanned_pages`."""
+    """What an admin should know of a document that was read all the same, such as `scanned_pages`."""
 
     code: str
     text: str

@@ -1,4 +1,4 @@
-"""The language of a text, by py3langid's n-gram model (BSD; Lui and Baldwin 2012). Loaded with its first text."""
+"""The language of a text, by py3langid (BSD; Lui and Baldwin 2012). Its model is loaded with the first."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING

@@ -46,6 +46,9 @@ def payload_of(point: Point) -> dict[str, Any]:
         "author": point.author,
         "updated_at": None if point.updated_at is None else time_text(point.updated_at),
         "access": access_texts(point.access),
+        "page": point.page,
+        "page_breaks": list(point.page_breaks) or None,
+        "language": point.language or None,
     }
     return {name: value for name, value in payload.items() if value is not None}
 
@@ -69,6 +72,9 @@ def passage_of(found: Scored) -> Passage:
         score=found.score,
         dense_score=found.dense_score,
         sparse_score=found.sparse_score,
+        page=payload.get("page"),
+        page_breaks=tuple(payload.get("page_breaks", ())),
+        language=payload.get("language", ""),
     )
 
 

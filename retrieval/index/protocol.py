@@ -40,6 +40,9 @@ class Point:
     updated_at: datetime | None
     access: AccessList
     vector: Vector
+    page: int | None = None
+    page_breaks: tuple[int, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,7 @@ def _citations(outcome: Outcome) -> list[dict[str, object]]:
             "end": citation.end,
             "answer_start": citation.answer_start,
             "answer_end": citation.answer_end,
+            "place": citation.place,
         }
         for citation in outcome.answer.citations
     ]
@@ -328,6 +329,8 @@ def _passages(outcome: Outcome) -> list[dict[str, object]]:
             "score": passage.score,
             "dense_score": passage.dense_score,
             "sparse_score": passage.sparse_score,
+            "page": passage.page,
+            "page_breaks": list(passage.page_breaks),
         }
         for rank, passage in enumerate(outcome.passages)
     ]

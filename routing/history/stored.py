@@ -69,6 +69,7 @@ def citation(row: CitationRow) -> Citation:
         title=row.title,
         url=row.url,
         quote=row.quote,
+        place=row.place,
         start=row.start,
         end=row.end,
         answer_start=row.answer_start,
@@ -131,4 +132,6 @@ def passage(row: QueryPassageRow) -> Passage:
         score=row.score,
         dense_score=row.dense_score,
         sparse_score=row.sparse_score,
+        page=row.page,
+        page_breaks=tuple(row.page_breaks),
     )

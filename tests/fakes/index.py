@@ -144,4 +144,7 @@ def _passage(point: Point, score: float, dense: float | None, sparse: float | No
         score=score,
         dense_score=dense,
         sparse_score=sparse,
+        page=point.page,
+        page_breaks=point.page_breaks,
+        language=point.language,
     )

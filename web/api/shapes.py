@@ -82,7 +82,8 @@ class Mark(BaseModel):
 class PassageOut(BaseModel):
     """`text` is the whole passage; in a search it is one line, so that `highlights` can point into it.
 
-    `start` and `end` are character offsets of the passage in the document's stored text.
+    `start` and `end` are character offsets of the passage in the document's stored text. `page` and `place`
+    say where it begins, where that is known.
     """
 
     document_id: str
@@ -97,6 +98,8 @@ class PassageOut(BaseModel):
     score: float
     start: int
     end: int
+    page: int | None = None
+    place: str = ""
 
 
 class SearchOut(BaseModel):
@@ -114,6 +117,7 @@ class AskIn(_In):
 
 class CitationOut(BaseModel):
     """`[n]` in the answer. `start` and `end` are character offsets of the quote in the document's text.
+    `place` says where it stands there, such as `page 7, section 3.2 Travel`; empty where that is not known.
 
     `answer` holds the words of the quote that answer, where the rung knows them.
     """
@@ -126,6 +130,7 @@ class CitationOut(BaseModel):
     start: int
     end: int
     answer: str | None = None
+    place: str = ""
 
 
 class AttemptOut(BaseModel):
@@ -251,6 +256,8 @@ def passage_out(passage: CorePassage, snippet: Snippet | None = None) -> Passage
         score=passage.score,
         start=passage.start,
         end=passage.end,
+        page=passage.page,
+        place=passage.place_at(passage.start),
     )
 
 
@@ -264,6 +271,7 @@ def citation_out(citation: CoreCitation) -> CitationOut:
         start=citation.start,
         end=citation.end,
         answer=citation.answer,
+        place=citation.place,
     )
 
 

@@ -9,7 +9,7 @@ from web.auth import SignedIn
 from web.contexts import DocumentPage
 from web.deps import Given, Show
 from web.present.asking.answers import person_name
-from web.present.documents import HeadingAt, blocks_of, original_link
+from web.present.documents import HeadingAt, blocks_of, language_name, original_link
 from web.present.frame import frame_for
 from web.present.record_views import DocumentView
 from web.present.views import when
@@ -34,7 +34,7 @@ def document(
     found = services.library.document(caller, document_id)
     passage = (start, to) if start is not None and to is not None else None
     headings = tuple(HeadingAt(h.level, h.start, h.start + len(h.text)) for h in found.headings)
-    blocks = blocks_of(found.text, headings, passage, found.title)
+    blocks = blocks_of(found.text, headings, passage, found.title, found.pages)
     view = DocumentView(
         title=found.title or "Untitled",
         source=found.source,
@@ -45,6 +45,9 @@ def document(
         blocks=blocks,
         has_passage=any(block.anchor for block in blocks),
         characters=len(found.text),
+        language=language_name(found.language),
+        pages=len(found.pages),
+        notes=tuple(note.text for note in found.notes),
     )
     back = f"/queries/{query}/answer" if query else None
     return show.page(DocumentPage(frame=frame_for(request, view.title), document=view, back_href=back))

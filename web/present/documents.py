@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from ingest.parsing.document import page_at
 from web.present.record_views import DocumentBlock
 from web.present.views import Piece
 
@@ -29,16 +30,21 @@ class _Span:
 
 
 def blocks_of(
-    text: str, headings: Sequence[HeadingAt], passage: tuple[int, int] | None, title: str = ""
+    text: str,
+    headings: Sequence[HeadingAt],
+    passage: tuple[int, int] | None,
+    title: str = "",
+    pages: Sequence[int] = (),
 ) -> tuple[DocumentBlock, ...]:
     """The text in blocks. `passage` is a range of offsets; what lies outside the text is ignored.
 
     Heading levels start at 2 below the page's own title and never skip one. A first heading that repeats
-    the title is left out.
+    the title is left out. Where one of the pages begins, the block after it says which.
     """
     marked = _within(passage, len(text))
     blocks: list[DocumentBlock] = []
     depth, anchored = 1, False
+    shown_page: int | None = None
     for span in _spans(text, headings):
         content = text[span.start : span.end]
         if span.level and not blocks and content.strip().casefold() == title.strip().casefold():
@@ -49,8 +55,28 @@ def blocks_of(
         pieces = tuple(_pieces(text, span.start, span.end, marked))
         here = not anchored and any(piece.mark for piece in pieces)
         anchored = anchored or here
-        blocks.append(DocumentBlock(level=level, pieces=pieces, anchor=here))
+        page = page_at(pages, span.start)
+        begins = page if page != shown_page else None
+        shown_page = page
+        blocks.append(DocumentBlock(level=level, pieces=pieces, anchor=here, page=begins))
     return tuple(blocks)
+
+
+_LANGUAGES = {
+    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German",
+    "el": "Greek", "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fi": "Finnish",
+    "fr": "French", "gl": "Galician", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian",
+    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "lt": "Lithuanian",
+    "lv": "Latvian", "nb": "Norwegian", "nl": "Dutch", "nn": "Norwegian", "no": "Norwegian",
+    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak",
+    "sl": "Slovenian", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
+    "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+def language_name(code: str) -> str:
+    """The language's English name; a code that is not in the list stays as it is."""
+    return _LANGUAGES.get(code, code)
 
 
 def original_link(url: str | None) -> str | None:

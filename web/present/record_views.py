@@ -40,6 +40,8 @@ class DocumentBlock:
     level: int
     pieces: tuple[Piece, ...]
     anchor: bool = False
+    page: int | None = None
+    """The number of the page that begins here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,6 @@ class DocumentView:
     blocks: tuple[DocumentBlock, ...]
     has_passage: bool
     characters: int
+    language: str = ""
+    pages: int = 0
+    notes: tuple[str, ...] = ()

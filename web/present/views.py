@@ -107,6 +107,7 @@ class Piece:
     mark: bool = False
     n: int | None = None
     href: str | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class CitationView:
     title: str
     href: str
     quote: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,12 @@ def parse_opendocument(content: bytes) -> ParsedDocument:
         media_type = archive.read("mimetype").decode("ascii").strip()
         builder = TextBuilder()
         _Writer(builder, media_type.endswith("spreadsheet")).write(root, 0)
-    parsed = builder.build(
+    return builder.build(
         media_type,
         title=about.get("title"),
         author=about.get("creator") or about.get("initial-creator"),
         updated_at=parse_moment(about.get("date") or about.get("creation-date")),
     )
-    return parsed
 
 
 def _xml(content: bytes) -> "Element":

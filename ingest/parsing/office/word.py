@@ -60,7 +60,7 @@ def _write_paragraph(builder: TextBuilder, paragraph: "Paragraph") -> None:
 
 
 def _level(paragraph: "Paragraph") -> int:
-    """The level as a heading, or 0: by the style's English name, which Word keeps, or by its outline level."""
+    """The level as a heading, or 0: by the style's English name, which Word keeps, or its outline level."""
     style = paragraph.style
     if style is not None and style.name == "Title":
         return 1

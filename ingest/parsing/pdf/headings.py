@@ -17,6 +17,7 @@ _MOST_CHARS = 120
 _MOST_SIZES = 4
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d].*")
 _FURNITURE_LINES = 2
+_MARGIN = 0.12
 _FEWEST_PAGES = 3
 _DIGITS = re.compile(r"\d+")
 
@@ -29,6 +30,8 @@ class PageLines:
 
     lines: Sequence[Line]
     in_columns: bool
+    height: float
+    """Of the page, in points."""
 
 
 def bookmarks_of(pdf: "PdfDocument") -> dict[int, list[tuple[int, str]]]:
@@ -61,16 +64,20 @@ def _marked(page: PageLines, marks: Sequence[tuple[int, str]]) -> dict[int, int]
 
 
 def _by_size(pages: Sequence[PageLines]) -> list[dict[int, int]]:
+    body = _body_size(pages)
+    sizes = {_size(line) for page in pages for line in page.lines}
+    larger = sorted((size for size in sizes if size >= _LARGER * body), reverse=True)[:_MOST_SIZES]
+    levels = {size: level for level, size in enumerate(larger, start=1)}
+    return [_levels(page, levels) for page in pages]
+
+
+def _body_size(pages: Sequence[PageLines]) -> float:
+    """The size that most of the text is set in."""
     chars: Counter[float] = Counter()
     for page in pages:
         for line in page.lines:
             chars[_size(line)] += len(line.text)
-    if not chars:
-        return [{} for _ in pages]
-    body = chars.most_common(1)[0][0]
-    larger = sorted((size for size in chars if size >= _LARGER * body), reverse=True)[:_MOST_SIZES]
-    levels = {size: level for level, size in enumerate(larger, start=1)}
-    return [_levels(page, levels) for page in pages]
+    return chars.most_common(1)[0][0] if chars else 0.0
 
 
 def _levels(page: PageLines, levels: Mapping[float, int]) -> dict[int, int]:
@@ -91,24 +98,28 @@ def _size(line: Line) -> float:
 
 
 def without_furniture(pages: Sequence[PageLines]) -> list[PageLines]:
-    """The pages without the lines at their top and bottom that come again on most of them, page numbers too."""
+    """The pages without the lines in their margins that come again on most of them, page numbers too."""
     if len(pages) < _FEWEST_PAGES:
         return list(pages)
+    body = _body_size(pages)
     seen: Counter[str] = Counter()
     for page in pages:
-        seen.update({_shape(line) for line in _edges(page)})
+        seen.update({_shape(line) for line in _edges(page, body)})
     often = {shape for shape, count in seen.items() if count >= max(_FEWEST_PAGES, 0.6 * len(pages))}
     kept = []
     for page in pages:
-        dropped = {id(line) for line in _edges(page) if _shape(line) in often}
-        kept.append(PageLines([line for line in page.lines if id(line) not in dropped], page.in_columns))
+        dropped = {id(line) for line in _edges(page, body) if _shape(line) in often}
+        lines = [line for line in page.lines if id(line) not in dropped]
+        kept.append(PageLines(lines, page.in_columns, page.height))
     return kept
 
 
-def _edges(page: PageLines) -> list[Line]:
+def _edges(page: PageLines, body: float) -> list[Line]:
+    """The outermost lines in the margins; one that is set larger than the text is a heading."""
     ordered = sorted(page.lines, key=lambda line: -line.base)
-    # A page of few lines is all edge; taking them away could take away what it says.
-    return [*ordered[:_FURNITURE_LINES], *ordered[-_FURNITURE_LINES:]] if len(ordered) > 6 else []
+    top = [line for line in ordered[:_FURNITURE_LINES] if line.base > (1 - _MARGIN) * page.height]
+    bottom = [line for line in ordered[-_FURNITURE_LINES:] if line.base < _MARGIN * page.height]
+    return [line for line in (*top, *bottom) if _size(line) < _LARGER * body]
 
 
 def _shape(line: Line) -> str:

@@ -5,7 +5,7 @@ divides the page, what stands left of it is read before what stands right of it,
 """
 
 from collections.abc import Iterable, Sequence
-from ctypes import c_double
+from ctypes import c_double, c_int, create_string_buffer
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -73,6 +73,8 @@ class _Reader:
         self._row: list[Segment] = []
         self._numbers = [c_double() for _ in range(4)]
         self._box = pdfium.FS_RECTF()
+        self._name = create_string_buffer(100)
+        self._flags = c_int()
 
     def word(self, text: str, first: int, last: int) -> None:
         left, right = self._side(first)[0], self._side(last)[1]
@@ -102,8 +104,14 @@ class _Reader:
         raw.FPDFText_GetCharOrigin(self._page, first, x, y)
         raw.FPDFText_GetLooseCharBox(self._page, first, self._box)
         height = max(1.0, abs(self._box.top - self._box.bottom))
-        bold = raw.FPDFText_GetFontWeight(self._page, first) >= _BOLD
+        bold = raw.FPDFText_GetFontWeight(self._page, first) >= _BOLD or "bold" in self._font(first)
         return Segment(text, left, right, y.value, height, bold)
+
+    def _font(self, index: int) -> str:
+        length = self._pdfium.FPDFText_GetFontInfo(
+            self._page, index, self._name, len(self._name), self._flags
+        )
+        return self._name.raw[: min(length, len(self._name))].decode("latin-1").lower()
 
     def _side(self, index: int) -> tuple[float, float]:
         left, right, bottom, top = self._numbers

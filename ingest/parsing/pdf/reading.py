@@ -93,7 +93,7 @@ def _lines(page: "PdfPage") -> PageLines:
         lines, in_columns = lines_of(text_page)
     finally:
         text_page.close()
-    return PageLines(lines, in_columns)
+    return PageLines(lines, in_columns, page.get_height())
 
 
 def _is_scanned(page: "PdfPage", found: PageLines) -> bool:
@@ -137,7 +137,7 @@ def _write_page(builder: TextBuilder, page: PageLines, levels: dict[int, int]) -
     for number, line in enumerate(lines):
         this_level = levels.get(number, 0)
         if title and (this_level != level or not before or _far(before, line, 2 * before.height)):
-            builder.heading(level, " ".join(title))
+            builder.heading(level, _without_hyphens(" ".join(title)))
             title.clear()
         if this_level or (before is not None and _far(before, line, _PARAGRAPH_GAP * pitch)):
             builder.block(_unwrap(paragraph, width))

@@ -13,13 +13,15 @@ _MODIFIERS += r"override|open|sealed|data|unsafe|extern|inline|virtual|const|par
 _DEFINITION = re.compile(
     rf"^[ \t]*(?:{_MODIFIERS}(?:def|class|function\*?|func|fn|fun|interface|struct|enum|trait|impl|module|"
     r"namespace|record|object|protocol|extension|defmodule|defp?|message|service|type)\b[ \t]+[\w<$(\"'*&].*"
-    r"|(?:const|let|var)[ \t]+\w+[ \t]*=[ \t]*(?:async[ \t]*)?(?:function\b|\([^()\n]*\)[ \t]*=>).*"
-    r"|(?:CREATE|create)[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?(?:TABLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|INDEX|TYPE|table|"
-    r"view|function|procedure|trigger|index|type)\b.*"
+    r"|(?:export[ \t]+)?(?:const|let|var)[ \t]+\w+[ \t]*=[ \t]*(?:async[ \t]*)?"
+    r"(?:function\b|\([^()\n]*\)[ \t]*=>).*"
+    r"|(?:CREATE|create)[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?(?:TABLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|INDEX|TYPE|"
+    r"table|view|function|procedure|trigger|index|type)\b.*"
     r"|\[\[?[\w.\"-]+\]?\][ \t]*"
     r"|\\(?:chapter|section|subsection|subsubsection)\*?\{.*"
     r"|(?:resource|data|variable|output|provider)[ \t]+\".*"
-    rf"|{_MODIFIERS}[A-Za-z_][\w:<>,*&\[\] \t]{{0,80}}[ \t*&][A-Za-z_~][\w:~]{{0,80}}\([^;\n]{{0,300}}\)[^;\n=]{{0,60}}\{{[ \t]*"
+    rf"|{_MODIFIERS}[A-Za-z_][\w:<>,*&\[\] \t]{{0,80}}[ \t*&][A-Za-z_~][\w:~]{{0,80}}"
+    rf"\([^;\n]{{0,300}}\)[^;\n=]{{0,60}}\{{[ \t]*"
     r")$"
 )
 _NO_DEFINITION = re.compile(r"^[ \t]*(?:if|for|while|switch|catch|return|else|elif|do|try|with|match|case)\b")

@@ -57,26 +57,29 @@ def answer_view(
     The words that answer are marked, where the rung knows them.
     """
     links = {c.n: document_href(c.document_id, c.start, c.end, query_id) for c in citations}
+    places = {c.n: c.place for c in citations if c.place}
     answers = {} if abstained else {c.n: c.answer for c in citations if c.answer}
     return AnswerView(
         query_id=query_id,
         paragraphs=tuple(
-            tuple(_pieces(part, links, answers)) for part in _PARAGRAPH.split(text.strip()) if part
+            tuple(_pieces(part, links, answers, places)) for part in _PARAGRAPH.split(text.strip()) if part
         ),
-        citations=tuple(CitationView(c.n, c.title, links[c.n], c.quote) for c in citations),
+        citations=tuple(CitationView(c.n, c.title, links[c.n], c.quote, c.place) for c in citations),
         abstained=abstained,
         ask_whom=ask_whom if abstained else (),
     )
 
 
-def _pieces(text: str, links: Mapping[int, str], answers: Mapping[int, str]) -> Iterable[Piece]:
+def _pieces(
+    text: str, links: Mapping[int, str], answers: Mapping[int, str], places: Mapping[int, str]
+) -> Iterable[Piece]:
     position = 0
     for found in _CITE.finditer(text):
         number = int(found[1])
         if number not in links:
             continue
         yield from _emphasised(text[position : found.start()].rstrip(" "), answers.get(number))
-        yield Piece("", n=number, href=links[number])
+        yield Piece("", n=number, href=links[number], place=places.get(number, ""))
         position = found.end()
     yield from _emphasised(text[position:], None)
 
@@ -117,9 +120,11 @@ def _joined(snippet: Snippet) -> list[Highlight]:
     return joined
 
 
-def crumbs(source: str, title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
-    """Where a passage stands: the source, then the headings above it but for the document's own title."""
-    return (source, *(heading for heading in heading_path if heading != title))
+def crumbs(passage: Passage, page: int | None = None) -> tuple[str, ...]:
+    """Where a passage stands: source, headings above it but for the document's own title, page."""
+    headings = (heading for heading in passage.heading_path if heading != passage.title)
+    shown = page if page is not None else passage.page
+    return (passage.source, *headings, *([f"page {shown}"] if shown is not None else []))
 
 
 def result_view(
@@ -130,13 +135,14 @@ def result_view(
     *,
     cited: tuple[int, ...] = (),
     query_id: str | None = None,
+    page: int | None = None,
 ) -> ResultView:
     return ResultView(
         number=number,
         document_id=passage.document_id,
         title=passage.title or "Untitled",
         href=document_href(passage.document_id, passage.start, passage.end, query_id),
-        crumbs=crumbs(passage.source, passage.title, passage.heading_path),
+        crumbs=crumbs(passage, page),
         snippet=snippet_pieces(snippet),
         date=when(passage.updated_at, now),
         author=person_name(passage.author),
@@ -156,7 +162,8 @@ def results_of(
     numbers: dict[str, tuple[int, ...]] = {}
     for citation in citations:
         numbers[citation.document_id] = (*numbers.get(citation.document_id, ()), citation.n)
-    cited_chunks = {citation.chunk_id for citation in citations}
+    quoted_at = {citation.chunk_id: citation.start for citation in reversed(citations)}
+    cited_chunks = quoted_at.keys()
     best: dict[str, Passage] = {}
     for passage in passages:
         shown = best.setdefault(passage.document_id, passage)
@@ -170,6 +177,7 @@ def results_of(
             now,
             cited=numbers.get(document_id, ()),
             query_id=query_id,
+            page=passage.page_at(quoted_at.get(passage.chunk_id, passage.start)),
         )
         for position, (document_id, passage) in enumerate(best.items(), start=1)
     )

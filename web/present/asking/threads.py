@@ -205,7 +205,7 @@ def passage_rows(trail: Trail) -> tuple[PassageView, ...]:
             number=number,
             title=passage.title or "Untitled",
             href=document_href(passage.document_id, passage.start, passage.end, trail.asked.query_id),
-            crumbs=crumbs(passage.source, passage.title, passage.heading_path),
+            crumbs=crumbs(passage),
             cited=tuple(c.n for c in citations if c.chunk_id == passage.chunk_id),
             score="" if passage.dense_score is None else f"nearness {passage.dense_score:.2f}",
         )
