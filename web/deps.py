@@ -68,13 +68,18 @@ def no_reader_adapter() -> None:
     """For an installation whose reader has no adapter."""
 
 
+def no_reindexing() -> None:
+    """For an index that is as the settings want it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects of one installation, built by the wiring.
 
     `asks` answers questions in the background, `health` looks at the database and the index,
     `suggestions` are the questions that the empty start page offers, and `reader_card` is what is known of
-    the reading adapter, if there is one.
+    the reading adapter, if there is one. `reindexing` says how far a new index is that is made beside the
+    one in use.
     """
 
     settings: Settings
@@ -97,6 +102,7 @@ class Services:
     health: Callable[[], tuple[HealthCheck, ...]]
     clock: Callable[[], datetime] = utc_now
     reader_card: Callable[[], ReaderFacts | None] = no_reader_adapter
+    reindexing: Callable[[], str | None] = no_reindexing
 
 
 @dataclass(frozen=True, slots=True)

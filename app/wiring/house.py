@@ -45,7 +45,12 @@ class House(Answers):
             suggestions=self._suggestions(),
             health=self.health,
             reader_card=lambda: self.reader_card,
+            reindexing=self._reindexing,
         )
+
+    def _reindexing(self) -> str | None:
+        status = self.reindexer.status()
+        return None if status is None else status.message
 
     def tidy_up(self) -> None:
         """Closes what an ended process left open: questions without an end, and the money held for them.

@@ -29,6 +29,7 @@ class SourcesPage(PageContext):
     total: int
     filter_text: str
     news: str | None
+    reindexing: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def sources(
         total=len(rows),
         filter_text=q.strip(),
         news=_NEWS.get(done),
+        reindexing=services.reindexing(),
     )
     return show.page(page)
 
