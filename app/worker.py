@@ -124,7 +124,7 @@ def _sync(
 ) -> dict[str, str]:
     """The job. It never raises: how a sync failed is stored with its run, and the job has then been done."""
     try:
-        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop)
+        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop, only_wanted=True)
     except RungError as error:
         _log.warning("sync_not_done", source=source_name, code=error.code, reason=error.message)
         return {"state": error.code, "message": error.message}
@@ -141,7 +141,7 @@ def _sweep(database: Database) -> None:
 
     from ingest.sync import Runs
 
-    open_runs = Runs(database).unattended()
+    open_runs = Runs(database).due()
     unattended = {f"{workspace_id}/{name}" for workspace_id, name in open_runs}
     jobs = DBOS.list_workflows(queue_name=[QUEUE, "_dbos_internal_queue"], status=["PENDING", "ENQUEUED"])
     busy = {_about(job) for job in jobs}

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.core.errors import NotFoundError
+from app.core.identity import SYSTEM
 from app.wiring.indexing import Indexing
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Documents(Indexing):
             pair.embedder,
             self.settings,
             index_stands=lambda session: self.index.is_current(session, pair),
+            settings_of=lambda source: self.credentials.settings_of(source, purpose="sync", actor=SYSTEM),
         )
 
     @cached_property

@@ -56,6 +56,7 @@ class Claim:
     resumed: bool
     kind: str = "full"
     passed: bool = False
+    documents_total: int | None = None
 
 
 class Heartbeat:

@@ -1,11 +1,13 @@
 """What is held of a source, looked up for comparison. Texts are never loaded here."""
 
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy
 from sqlalchemy import ColumnElement
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from app.core.db import Database
 from app.core.errors import InputError
@@ -21,6 +23,7 @@ _ABOUT = (
     col(DocumentRow.access),
     col(DocumentRow.state),
     col(DocumentRow.indexed_at),
+    col(DocumentRow.title),
 )
 
 
@@ -36,6 +39,7 @@ class Held:
     access: AccessList
     complete: bool
     indexed_before: bool
+    title: str = ""
 
 
 class Holdings:
@@ -45,12 +49,26 @@ class Holdings:
         self._database = database
         self._source = source
 
-    def document_id(self, external_id: str) -> str:
-        """The id of a document: the same whenever the same item comes from the same source."""
-        return str(uuid5(UUID(self._source.id), external_id))
+    def new_id(self, external_id: str) -> str:
+        """The id of a document that is not held yet: the same whenever the same item comes from the same
+        source, unless a document that was moved away from there has it."""
+        for number in count():
+            name = external_id if number == 0 else f"{external_id}\x1f{number}"
+            found = str(uuid5(UUID(self._source.id), name))
+            if not self._select(col(DocumentRow.id) == found):
+                return found
+        raise AssertionError("unreachable")
 
     def find(self, external_id: str) -> Held | None:
-        return next(iter(self._select(col(DocumentRow.id) == self.document_id(external_id))), None)
+        found = self._select(
+            col(DocumentRow.source_id) == self._source.id, col(DocumentRow.external_id) == external_id
+        )
+        return next(iter(found), None)
+
+    def count(self) -> int:
+        """How many documents are held, those too that a run died on."""
+        with self._database.read() as session:
+            return session.exec(select(func.count()).where(DocumentRow.source_id == self._source.id)).one()
 
     def below(self, folder_id: str) -> list[Held]:
         """The documents whose id begins with this one and a slash; all of them for `.`."""
@@ -83,19 +101,21 @@ class Holdings:
     def _select(self, *conditions: ColumnElement[bool]) -> list[Held]:
         with self._database.read() as session:
             rows = session.execute(sqlalchemy.select(*_ABOUT).where(*conditions)).all()
-        return [
-            Held(
-                id=row.id,
-                external_id=row.external_id,
-                revision=row.revision,
-                content_hash=row.content_hash,
-                recipe=row.recipe,
-                access=stored_access(row.access),
-                complete=row.state == "indexed",
-                indexed_before=row.indexed_at is not None,
-            )
-            for row in rows
-        ]
+        return [_held(row) for row in rows]
+
+
+def _held(row: Any) -> Held:
+    return Held(
+        id=row.id,
+        external_id=row.external_id,
+        revision=row.revision,
+        content_hash=row.content_hash,
+        recipe=row.recipe,
+        access=stored_access(row.access),
+        complete=row.state == "indexed",
+        indexed_before=row.indexed_at is not None,
+        title=row.title,
+    )
 
 
 def stored_access(entries: object) -> AccessList:

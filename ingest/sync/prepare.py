@@ -1,9 +1,10 @@
 """From what a connector yields to what has to be done about it: compare, parse, chunk. No vectors yet."""
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
@@ -20,8 +21,11 @@ from ingest.sync.holdings import Held, Holdings
 from ingest.sync.runs import FailureNote
 from retrieval.embedder import Embedder
 
-PIPELINE_VERSION = "1"
+PIPELINE_VERSION = "2"
 """Raise it when parsing gives something else for the same bytes: each document is then read again."""
+
+_RECENT = 10_000
+"""More items than can be on their way to the database at once."""
 
 _AHEAD_BYTES = 64_000_000
 """The most that may wait to be parsed: a few large files are not all held at once."""
@@ -46,22 +50,35 @@ class NewText:
     chunk_ids: tuple[str, ...]
     bytes_read: int
 
+    @property
+    def moved_from(self) -> str | None:
+        """The id that it had before, where it was held under another one."""
+        return _moved_from(self.held, self.external_id)
+
 
 @dataclass(frozen=True, slots=True)
 class SameText:
     """A document whose text is the one held; its revision or access may have changed."""
 
     held: Held
+    external_id: str
     revision: str
     access: AccessList
     bytes_read: int = 0
 
+    @property
+    def moved_from(self) -> str | None:
+        """The id that it had before, where it was held under another one."""
+        return _moved_from(self.held, self.external_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A document that the source no longer has."""
+    """An item that the source no longer has. Unless `at_once`, the listing at the run's end decides."""
 
-    held: Held
+    external_id: str
+    held: Held | None
+    at_once: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,13 @@ class Failed:
     held: tuple[Held, ...]
     access: AccessList | None
     bytes_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """What comes next is about an item just handed over: everything before it has to be written first."""
+
+    written: threading.Event = field(default_factory=threading.Event)
 
 
 Item = NewText | SameText | Gone | Failed | Checkpoint
@@ -88,17 +112,39 @@ class _Begun:
 
 
 class Preparer:
-    """Turns changes into items, in order. One bad document is a `Failed` item, never an exception."""
+    """Turns changes into items, in order. One bad document is a `Failed` item, never an exception.
+
+    Leave it (it is a context manager) before the thread that reads `items` is waited for.
+
+    Args:
+        fixed_access: who may read, whatever the source says of it.
+        removes: whether an item that is told to be gone is removed at once.
+    """
 
     def __init__(
-        self, holdings: Holdings, parser: Parser, embedder: Embedder, *, again: bool = False
+        self,
+        holdings: Holdings,
+        parser: Parser,
+        embedder: Embedder,
+        *,
+        fixed_access: AccessList | None = None,
+        removes: bool = False,
     ) -> None:
         self._holdings = holdings
         self._parser = parser
         self._embedder = embedder
-        self._again = again
+        self._fixed_access = fixed_access
+        self._removes = removes
         self.recipe = PIPELINE_VERSION
         self._last: tuple[str, Held | None] | None = None
+        self._recent: dict[str, None] = {}
+        self._left = threading.Event()
+
+    def __enter__(self) -> "Preparer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
 
     def known_revision(self, external_id: str) -> str | None:
         """The revision held, unless the document has to be done again anyway."""
@@ -107,12 +153,22 @@ class Preparer:
 
     def _stands(self, held: Held) -> bool:
         """Whether what is held was made as it would be made now, and need not be made again."""
-        return held.complete and held.recipe == self.recipe and not self._again
+        return held.complete and held.recipe == self.recipe
 
-    def items(self, changes: Iterable[Change]) -> Iterator[Item]:
+    def items(self, changes: Iterable[Change]) -> Iterator[Item | Barrier]:
         """The items in the order of their changes; a few documents further on are being parsed already."""
         waiting: deque[Item | _Begun] = deque()
         for change in changes:
+            if self._is_about_a_recent_one(change):
+                while waiting:
+                    yield self._done(waiting.popleft())
+                yield (barrier := Barrier())
+                while not barrier.written.wait(0.05):
+                    if self._left.is_set():
+                        return
+                self._recent.clear()
+                self._last = None
+            self._remember(change)
             item = self._item(change)
             if item is not None:
                 waiting.append(item)
@@ -120,6 +176,15 @@ class Preparer:
                 yield self._done(waiting.popleft())
         while waiting:
             yield self._done(waiting.popleft())
+
+    def _is_about_a_recent_one(self, change: Change) -> bool:
+        return any(name in self._recent for name in _names(change))
+
+    def _remember(self, change: Change) -> None:
+        for name in _names(change):
+            self._recent[name] = None
+        while len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
 
     def _far_ahead(self, waiting: "deque[Item | _Begun]") -> bool:
         if not isinstance(self._parser, ParserPool) or len(waiting) > self._parser.ahead:
@@ -135,8 +200,11 @@ class Preparer:
             parsed = entry.wait()
         except ParseError as error:
             note = FailureNote(document.external_id, error.code, error.reason)
-            return Failed(note, (held,) if held else (), document.access, len(document.content))
+            return Failed(note, (held,) if held else (), self._access(document.access), len(document.content))
         return self._new_text(document, held, entry.content_hash, parsed)
+
+    def _access(self, told: AccessList) -> AccessList:
+        return told if self._fixed_access is None else self._fixed_access
 
     def _item(self, change: Change) -> "Item | _Begun | None":
         match change:
@@ -144,10 +212,11 @@ class Preparer:
                 return self._upsert(document)
             case Unchanged(external_id, access) | AccessChange(external_id, access):
                 held = self._find(external_id)
-                return SameText(held, held.revision, access) if held is not None else None
+                if held is None:
+                    return None
+                return SameText(held, external_id, held.revision, self._access(access))
             case Delete(external_id):
-                held = self._find(external_id)
-                return Gone(held) if held is not None else None
+                return Gone(external_id, self._find(external_id), self._removes)
             case Failure():
                 return self._failed(change)
             case Checkpoint():
@@ -157,13 +226,17 @@ class Preparer:
         name = failure.external_id
         found = self._find(name)
         held = self._holdings.below(name) if failure.whole_folder else [found] if found is not None else []
-        return Failed(FailureNote(name, failure.code, failure.reason), tuple(held), failure.access)
+        access = self._fixed_access if self._fixed_access is not None else failure.access
+        return Failed(FailureNote(name, failure.code, failure.reason), tuple(held), access)
 
     def _upsert(self, document: SourceDocument) -> "Item | _Begun":
         held = self._find(document.external_id)
+        if held is None and document.moved_from is not None:
+            held = self._holdings.find(document.moved_from)
         content_hash = _hash(document)
         if held is not None and self._stands(held) and held.content_hash == content_hash:
-            return SameText(held, document.revision, document.access, len(document.content))
+            access = self._access(document.access)
+            return SameText(held, document.external_id, document.revision, access, len(document.content))
         what = (document.file_name, document.media_type, document.content)
         if isinstance(self._parser, ParserPool):
             return _Begun(document, held, content_hash, self._parser.start(*what))
@@ -172,7 +245,7 @@ class Preparer:
     def _new_text(
         self, document: SourceDocument, held: Held | None, content_hash: str, parsed: ParsedDocument
     ) -> NewText:
-        document_id = self._holdings.document_id(document.external_id)
+        document_id = held.id if held is not None else self._holdings.new_id(document.external_id)
         title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
         chunks = cut(parsed, title, self._embedder)
         return NewText(
@@ -185,7 +258,7 @@ class Preparer:
             url=document.url,
             author=one_line(document.author or "") or parsed.author,
             updated_at=parsed.updated_at or document.updated_at,
-            access=document.access,
+            access=self._access(document.access),
             parsed=parsed,
             chunks=tuple(chunks),
             chunk_ids=tuple(chunk_ids(document_id, self._embedder.name, chunks)),
@@ -199,6 +272,22 @@ class Preparer:
         return self._last[1]
 
 
+def _names(change: Change) -> tuple[str, ...]:
+    """The ids that a change is about."""
+    match change:
+        case Checkpoint():
+            return ()
+        case Upsert(document):
+            names = (document.external_id, document.moved_from)
+            return tuple(name for name in names if name is not None)
+        case _:
+            return (change.external_id,)
+
+
+def _moved_from(held: Held | None, external_id: str) -> str | None:
+    return held.external_id if held is not None and held.external_id != external_id else None
+
+
 def _hash(document: SourceDocument) -> str:
     about = "\x1f".join(
         value or "" for value in (document.title, document.url, document.author, document.media_type)
@@ -209,7 +298,12 @@ def _hash(document: SourceDocument) -> str:
 def cut(parsed: ParsedDocument, title: str, embedder: Embedder) -> list[Chunk]:
     """The chunks of a parsed document for this encoder."""
     return chunk_document(
-        parsed.text, parsed.headings, title, embedder.count_tokens, max_tokens=embedder.max_tokens
+        parsed.text,
+        parsed.headings,
+        title,
+        embedder.count_tokens,
+        max_tokens=embedder.max_tokens,
+        pages=parsed.pages,
     )
 
 

@@ -1,40 +1,35 @@
 """Sync runs as they are stored: how far each one is and what went wrong. See `claims` for who may run."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, or_, select
 
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
 from app.core.errors import ConflictError, NotFoundError
-from ingest.connector import SKIPPED_CODES
-from ingest.sync import claims
+from ingest.sync import claims, notes, queueing
 from ingest.sync.claims import Claim, Counts
+from ingest.sync.notes import ChangeNote, FailureNote
+from ingest.sync.queueing import PRIORITY_PERSON
 from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 
+__all__ = ["CancelledError", "FailureNote", "InterruptedSyncError", "PausedError", "Runs", "find_source"]
 _RESUME_WITHIN = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class FailureNote:
-    """One document that a run could not take in, or passed over."""
-
-    external_id: str
-    code: str
-    reason: str
-
-    @property
-    def skipped(self) -> bool:
-        return self.code in SKIPPED_CODES
 
 
 class CancelledError(ConflictError):
     """Somebody asked the run to stop."""
 
     default_code = "sync_cancelled"
+
+
+class PausedError(ConflictError):
+    """Somebody paused the source; the run keeps its place."""
+
+    default_code = "sync_paused"
 
 
 class InterruptedSyncError(ConflictError):
@@ -54,61 +49,106 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def queue(self, workspace_id: str, source_name: str) -> str:
+    def queue(self, workspace_id: str, source_name: str, *, priority: int = PRIORITY_PERSON) -> str:
         """Notes that a run is wanted and returns its id: the one that waits already, if there is one.
 
         Raises:
             NotFoundError: `no_such_source`.
+            ConflictError: `source_paused`, `source_not_ready`.
         """
         with self._database.write() as session:
-            source_id = find_source(session, workspace_id, source_name).id
-            waiting = session.exec(
-                select(SyncRunRow.id).where(SyncRunRow.source_id == source_id, SyncRunRow.state == "queued")
-            ).first()
-            if waiting is not None:
-                return waiting
-            return _new_run(session, workspace_id, source_id, "queued", self._clock()).id
+            source = find_source(session, workspace_id, source_name)
+            queueing.require_active(source)
+            return queueing.queue(session, source, self._clock(), priority=priority).id
 
-    def claim(self, workspace_id: str, source_name: str) -> Claim:
+    def claim(
+        self, workspace_id: str, source_name: str, *, again: bool = False, only_wanted: bool = False
+    ) -> Claim:
         """Takes the source for this process: the run that died on it is resumed, else one is begun.
+
+        Args:
+            again: the run goes over everything and makes each document anew.
+            only_wanted: begin no run that nobody asked for.
 
         Raises:
             NotFoundError: `no_such_source`.
-            ConflictError: `sync_running` when a live process syncs it.
+            ConflictError: `sync_running` when a live process syncs it; `source_paused`, `source_not_ready`;
+                `nothing_to_sync` where no run is wanted.
         """
         now, claim_id = self._clock(), new_id()
+        self._end_what_cannot_go_on(workspace_id, source_name, now)
         with self._database.write() as session:
             source = find_source(session, workspace_id, source_name)
-            if claims.is_held(source, now):
-                raise ConflictError(
-                    f"{source_name} is being synced by {source.claim_holder}; wait until it has finished.",
-                    code="sync_running",
-                )
+            _require_free(source, now)
+            queueing.require_active(source)
             claims.take(session, source, claim_id, now)
-            run, resumed = _next_run(session, source, now)
+            session.refresh(source)
+            run, resumed = _next_run(session, source, now, again=again, only_wanted=only_wanted)
             run.state, run.heartbeat_at, run.resumed = "running", now, run.resumed + resumed
+            run.resume_at, run.code, run.message = None, "", ""
             session.add(run)
-            counts = counts_of(run)
-            claim = Claim(claim_id, source, run.id, run.checkpoint, counts, resumed, run.kind, run.passed)
+            claim = Claim(
+                claim_id,
+                source,
+                run.id,
+                run.checkpoint,
+                counts_of(run),
+                resumed,
+                run.kind,
+                run.passed,
+                run.documents_total,
+            )
         claims.remember(claim_id)
         return claim
 
-    def unattended(self) -> list[tuple[str, str]]:
-        """Workspace and name of each source with a run that is queued or begun while nobody syncs it."""
+    def _end_what_cannot_go_on(self, workspace_id: str, source_name: str, now: datetime) -> None:
+        """Runs whose process is gone and that were cancelled, or that died too long ago."""
+        with self._database.write() as session:
+            source = find_source(session, workspace_id, source_name)
+            if claims.is_held(source, now):
+                return
+            for run in queueing.open_runs(session, source.id):
+                if run.state == "running" and run.cancel_requested:
+                    run.state, run.finished_at = "cancelled", now
+                    run.message = "Cancelled; the next sync begins anew."
+                elif run.state == "running" and now - run.heartbeat_at > _RESUME_WITHIN:
+                    run.state, run.finished_at, run.code = "failed", now, "process_gone"
+                    run.message = "The process that ran it is gone; the next run began again."
+                session.add(run)
+
+    def due(self) -> list[tuple[str, str]]:
+        """Workspace and name of each source with a run that may go on now while nobody syncs it: that of
+        highest priority first, then the one that had its turn longest ago."""
         now = self._clock()
         with self._database.read() as session:
-            open_runs = select(SyncRunRow.source_id).where(col(SyncRunRow.state).in_(("queued", "running")))
             rows = session.exec(
-                select(SourceRow)
-                .where(col(SourceRow.id).in_(open_runs))
-                .order_by(SourceRow.workspace_id, SourceRow.name)
+                select(SourceRow, SyncRunRow)
+                .where(
+                    SyncRunRow.source_id == SourceRow.id,
+                    SourceRow.state == "active",
+                    or_(
+                        col(SyncRunRow.state).in_(("queued", "running")),
+                        (col(SyncRunRow.state) == "waiting") & (col(SyncRunRow.resume_at) <= now),
+                    ),
+                )
+                .order_by(col(SyncRunRow.priority).desc(), col(SyncRunRow.heartbeat_at), SyncRunRow.id)
             ).all()
-            return [(row.workspace_id, row.name) for row in rows if not claims.is_held(row, now)]
+        found = [(source.workspace_id, source.name) for source, _ in rows if not claims.is_held(source, now)]
+        return list(dict.fromkeys(found))
 
     def beat(self, claim: Claim) -> None:
         """Keeps the claim alive. Raises ConflictError `claim_lost` when another process took it over."""
         with self._database.write() as session:
             claims.keep(session, claim, self._clock())
+
+    def set_total(self, claim: Claim, documents_total: int | None) -> None:
+        """Notes how many documents the run will go over, where that can be told."""
+        with self._database.write() as session:
+            session.exec(
+                update(SyncRunRow)
+                .where(col(SyncRunRow.id) == claim.run_id)
+                .values(documents_total=documents_total)
+            )
 
     def save(
         self,
@@ -119,85 +159,165 @@ class Runs:
         failures: Sequence[FailureNote],
         *,
         passed: bool | None = None,
-    ) -> bool:
-        """Writes progress in the caller's transaction; tells whether somebody asked the run to stop.
+        taken_in: Collection[str] = (),
+        changes: Sequence[ChangeNote] = (),
+        progressed: bool = False,
+    ) -> None:
+        """Writes progress in the caller's transaction.
 
         Args:
             checkpoint: `None` leaves it as it is.
             passed: whether the pass is over and only the closing is left; `None` leaves it as it is.
+            taken_in: the items that no failure stands against any more.
+            progressed: the source has answered with something new since the last attempt.
         """
         now = self._clock()
         claims.keep(session, claim, now)
-        self._write_failures(session, claim, failures, now)
+        notes.forget_failures(session, claim.source.id, taken_in)
+        notes.write_failures(session, claim, failures, now)
+        notes.write_changes(session, claim, changes, now)
         values: dict[str, object] = {"heartbeat_at": now, **asdict(counts)}
         if checkpoint is not None:
             values["checkpoint"] = checkpoint
         if passed is not None:
             values["passed"] = passed
+        if progressed:
+            values["attempts"] = 0
         session.exec(update(SyncRunRow).where(col(SyncRunRow.id) == claim.run_id).values(**values))
-        return bool(
-            session.exec(select(SyncRunRow.cancel_requested).where(SyncRunRow.id == claim.run_id)).one()
-        )
 
-    def _write_failures(
-        self, session: Session, claim: Claim, failures: Sequence[FailureNote], now: datetime
+    def require_wanted(self, claim: Claim) -> None:
+        """Raises CancelledError or PausedError when somebody asked the run to stop."""
+        with self._database.read() as session:
+            cancel, pause = session.exec(
+                select(SyncRunRow.cancel_requested, SyncRunRow.pause_requested).where(
+                    SyncRunRow.id == claim.run_id
+                )
+            ).one()
+        if cancel:
+            raise CancelledError("The sync was stopped on request; the next one begins again.")
+        if pause:
+            raise PausedError("The sync is paused; it goes on from here when it is resumed.")
+
+    def finish(
+        self,
+        claim: Claim,
+        state: str,
+        message: str,
+        counts: Counts | None,
+        *,
+        code: str = "",
+        to_remove: int = 0,
+        cursor: str | None = None,
+        confirmation_used: bool = False,
     ) -> None:
-        notes = {note.external_id: note for note in failures}
-        if not notes:
-            return
-        stood = session.exec(
-            select(FailureRow).where(
-                FailureRow.source_id == claim.source.id, col(FailureRow.external_id).in_(list(notes))
-            )
-        ).all()
-        for row in stood:
-            note = notes.pop(row.external_id)
-            # A batch that is done again after a death brings the same ones.
-            row.attempts += row.run_id != claim.run_id
-            row.run_id, row.failed_at = claim.run_id, now
-            row.code, row.reason, row.skipped = note.code, note.reason, note.skipped
-            session.add(row)
-        session.add_all(
-            FailureRow(
-                source_id=claim.source.id,
-                external_id=note.external_id,
-                workspace_id=claim.source.workspace_id,
-                run_id=claim.run_id,
-                code=note.code,
-                reason=note.reason,
-                skipped=note.skipped,
-                first_failed_at=now,
-                failed_at=now,
-            )
-            for note in notes.values()
-        )
+        """Ends the run and gives the source back.
 
-    def finish(self, claim: Claim, state: str, message: str, counts: Counts | None) -> None:
-        """Ends the run and gives the source back."""
+        Args:
+            cursor: where the next pass begins; `None` leaves that as it is.
+            confirmation_used: the admin's leave to remove many documents was for this run.
+        """
         now = self._clock()
         values = asdict(counts) if counts is not None else {}
+        about: dict[str, object] = {} if cursor is None else {"cursor": cursor}
+        if confirmation_used:
+            about["prune_confirmed"] = False
         with self._database.write() as session:
             session.exec(
                 update(SyncRunRow)
                 .where(col(SyncRunRow.id) == claim.run_id)
-                .values(state=state, message=message, finished_at=now, heartbeat_at=now, **values)
+                .values(
+                    state=state,
+                    message=message,
+                    code=code,
+                    to_remove=to_remove,
+                    finished_at=now,
+                    heartbeat_at=now,
+                    **values,
+                )
             )
+            if about:
+                session.exec(
+                    update(SourceRow)
+                    .where(col(SourceRow.id) == claim.source.id, col(SourceRow.claim_id) == claim.id)
+                    .values(**about)
+                )
             claims.release(session, claim)
         claims.forget(claim.id)
+
+    def put_off(
+        self,
+        claim: Claim,
+        state: str,
+        message: str = "",
+        *,
+        code: str = "",
+        resume_at: datetime | None = None,
+    ) -> None:
+        """Gives the source back, the run unfinished: `queued`, `waiting` until `resume_at`, or `paused`."""
+        now = self._clock()
+        with self._database.write() as session:
+            run = session.get_one(SyncRunRow, claim.run_id)
+            run.state, run.message, run.code = state, message, code
+            run.resume_at, run.heartbeat_at, run.pause_requested = resume_at, now, False
+            run.attempts += state == "waiting"
+            session.add(run)
+            claims.release(session, claim)
+        claims.forget(claim.id)
+
+    def attempts(self, claim: Claim) -> int:
+        """How often in a row the source could not be read."""
+        with self._database.read() as session:
+            return session.exec(select(SyncRunRow.attempts).where(SyncRunRow.id == claim.run_id)).one()
 
     def release(self, claim: Claim) -> None:
         """Gives the source back with the run unfinished, so that the next one resumes it."""
+        # Even if the database does not answer: a claim that nobody remembers can be taken over.
+        claims.forget(claim.id)
         with self._database.write() as session:
             claims.release(session, claim)
-        claims.forget(claim.id)
 
     def failures(self, run_id: str) -> list[FailureNote]:
-        """What went wrong in a run, by id of the item; skipped items too."""
+        """What a run met last and what still stands, by id of the item; skipped items too."""
         with self._database.read() as session:
             rows = session.exec(
                 select(FailureRow).where(FailureRow.run_id == run_id).order_by(FailureRow.external_id)
             ).all()
             return [FailureNote(row.external_id, row.code, row.reason) for row in rows]
+
+    def standing(self, source_id: str) -> list[FailureNote]:
+        """What stands against a source, by id of the item; skipped items too."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(FailureRow).where(FailureRow.source_id == source_id).order_by(FailureRow.external_id)
+            ).all()
+            return [FailureNote(row.external_id, row.code, row.reason) for row in rows]
+
+    def to_fetch_again(self, claim: Claim) -> list[str]:
+        """The ids that the run tries again alone, without those that it has tried already."""
+        with self._database.read() as session:
+            rows = session.exec(
+                select(FailureRow.external_id, FailureRow.skipped)
+                .where(FailureRow.source_id == claim.source.id, FailureRow.run_id != claim.run_id)
+                .order_by(FailureRow.external_id)
+            ).all()
+        if claim.kind == "retry":
+            wanted = set(queueing.retry_ids(claim.checkpoint))
+            return [name for name, _ in rows if name in wanted]
+        return [name for name, skipped in rows if not skipped]
+
+    def last_listing(self, claim: Claim) -> int | None:
+        """How many items the source listed when it was last counted."""
+        with self._database.read() as session:
+            return session.exec(
+                select(SyncRunRow.listed)
+                .where(
+                    SyncRunRow.source_id == claim.source.id,
+                    col(SyncRunRow.state).in_(("complete", "incomplete")),
+                    SyncRunRow.id != claim.run_id,
+                    SyncRunRow.listed > 0,
+                )
+                .order_by(col(SyncRunRow.started_at).desc(), col(SyncRunRow.id).desc())
+            ).first()
 
     def forget_failures_not_met(self, claim: Claim) -> None:
         """Removes the failures of earlier runs: a pass over everything has not met them again."""
@@ -207,6 +327,16 @@ class Runs:
                     col(FailureRow.source_id) == claim.source.id, col(FailureRow.run_id) != claim.run_id
                 )
             )
+
+    def forget_failures_not_listed(self, claim: Claim, listed: Collection[str]) -> None:
+        """Removes the failures of earlier runs whose items are gone from the source."""
+        with self._database.write() as session:
+            earlier = session.exec(
+                select(FailureRow.external_id).where(
+                    FailureRow.source_id == claim.source.id, FailureRow.run_id != claim.run_id
+                )
+            ).all()
+            notes.forget_failures(session, claim.source.id, set(earlier) - set(listed))
 
     def forget_old(self, source_id: str, keep: int = 50) -> None:
         """Removes all but the latest runs of a source, with what is noted of them."""
@@ -220,17 +350,6 @@ class Runs:
             ).all()
             session.exec(delete(ChangeRow).where(col(ChangeRow.run_id).in_(old)))
             session.exec(delete(SyncRunRow).where(col(SyncRunRow.id).in_(old)))
-
-    def count(self, run_id: str) -> tuple[int, int]:
-        """How many failed and how many were skipped."""
-        with self._database.read() as session:
-            rows = session.exec(
-                select(FailureRow.skipped, func.count())
-                .where(FailureRow.run_id == run_id)
-                .group_by(col(FailureRow.skipped))
-            ).all()
-        by_kind = {bool(skipped): number for skipped, number in rows}
-        return by_kind.get(False, 0), by_kind.get(True, 0)
 
 
 def find_source(session: Session, workspace_id: str, name: str) -> SourceRow:
@@ -248,36 +367,39 @@ def counts_of(run: SyncRunRow) -> Counts:
     return Counts(**{name: getattr(run, name) for name in asdict(Counts())})
 
 
-def _next_run(session: Session, source: SourceRow, now: datetime) -> tuple[SyncRunRow, bool]:
-    """The run that died, if it can be resumed; else the one that waits; else a new one."""
-    open_runs = session.exec(
-        select(SyncRunRow)
-        .where(SyncRunRow.source_id == source.id, col(SyncRunRow.state).in_(("running", "queued")))
-        .order_by(col(SyncRunRow.started_at).desc(), col(SyncRunRow.id).desc())
-    ).all()
-    for run in open_runs:
-        if run.state == "running" and now - run.heartbeat_at <= _RESUME_WITHIN and not run.cancel_requested:
-            return run, True
-    for run in open_runs:
-        if run.state == "running":
-            run.state, run.finished_at = "failed", now
-            run.message = "The process that ran it is gone; the next run began again."
-            session.add(run)
-    waiting = next((run for run in open_runs if run.state == "queued"), None)
-    if waiting is not None:
-        waiting.started_at = now
-    return waiting or _new_run(session, source.workspace_id, source.id, "running", now), False
+def _require_free(source: SourceRow, now: datetime) -> None:
+    if claims.is_held(source, now):
+        raise ConflictError(
+            f"{source.name} is being synced by {source.claim_holder}; wait until it has finished.",
+            code="sync_running",
+        )
 
 
-def _new_run(session: Session, workspace_id: str, source_id: str, state: str, now: datetime) -> SyncRunRow:
-    run = SyncRunRow(
-        id=new_id(),
-        workspace_id=workspace_id,
-        source_id=source_id,
-        state=state,
-        started_at=now,
-        heartbeat_at=now,
-    )
-    session.add(run)
-    session.flush()
-    return run
+def _next_run(
+    session: Session, source: SourceRow, now: datetime, *, again: bool, only_wanted: bool
+) -> tuple[SyncRunRow, bool]:
+    """The run that died or waits, if there is one; else a new one. Tells whether it was at work before."""
+    open_runs = queueing.open_runs(session, source.id)
+    if not open_runs and only_wanted:
+        raise ConflictError(f"No sync of {source.name} is wanted now.", code="nothing_to_sync")
+    if again:
+        queueing.forget_what_was_made(session, source)
+    run = open_runs[0] if open_runs else queueing.new_run(session, source, now, kind="changes")
+    begun = queueing.has_begun(run)
+    resumed = run.state in ("running", "waiting")
+    if again or not begun:
+        run.started_at = now
+        _set_out(run, source, whole=again, alone=only_wanted)
+    return run, resumed
+
+
+def _set_out(run: SyncRunRow, source: SourceRow, *, whole: bool, alone: bool) -> None:
+    """Where a run begins."""
+    if run.kind == "retry" and alone and not whole:
+        return
+    if whole or not source.cursor:
+        run.kind = "full"
+    elif run.kind == "retry":
+        run.kind = "changes"
+    run.checkpoint = source.cursor if run.kind == "changes" else ""
+    run.passed = False

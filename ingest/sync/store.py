@@ -24,8 +24,9 @@ from ingest.chunking import Chunk
 from ingest.connector import Checkpoint
 from ingest.sync.claims import Claim
 from ingest.sync.holdings import Held
-from ingest.sync.prepare import Failed, Gone, Item, NewText, SameText
-from ingest.sync.runs import CancelledError, Runs
+from ingest.sync.notes import ChangeKind, ChangeNote
+from ingest.sync.prepare import Barrier, Failed, Gone, Item, NewText, SameText
+from ingest.sync.runs import Runs
 from ingest.tables import DocumentRow, SourceRow
 from retrieval.index import Index, Point
 from retrieval.index.protocol import Vector
@@ -43,10 +44,16 @@ class Batch:
         return [item for item in self.items if isinstance(item, NewText)]
 
 
-def batches(items: Iterable[Item], *, max_chunks: int, max_items: int) -> Iterator[Batch]:
+def batches(items: Iterable[Item | Barrier], *, max_chunks: int, max_items: int) -> Iterator[Batch | Barrier]:
     """Items in batches of about this many chunks: a batch is full when it has reached either limit."""
     batch = Batch([])
     for item in items:
+        if isinstance(item, Barrier):
+            if batch.items:
+                yield batch
+            yield item
+            batch = Batch([])
+            continue
         batch.items.append(item)
         batch.chunks += len(item.chunks) if isinstance(item, NewText) else 0
         if batch.chunks >= max_chunks or len(batch.items) >= max_items:
@@ -86,6 +93,7 @@ class Store:
         self._clock = clock
         self._require_index = require_index
         self._checkpoint = claim.checkpoint
+        self._saved_checkpoint = claim.checkpoint
         self._passed = claim.passed
         self.counts = claim.counts
 
@@ -101,6 +109,8 @@ class Store:
         with self._database.write() as session:
             self._require_index(session)
             self._write_access(session, access)
+            # Before the new ones: one of them may now be where another one was.
+            self._move(session, batch)
             if new:
                 session.execute(insert(DocumentRow), [self._first_values(item) for item in new])
             if again:
@@ -114,7 +124,7 @@ class Store:
         self.counts.chunks_embedded += len(points)
 
     def finish(self, batch: Batch, reused: Sequence[Point]) -> None:
-        """Step 3. Raises CancelledError when somebody asked the run to stop; the batch is written then."""
+        """Step 3."""
         workspace_id = self._claim.source.workspace_id
         if reused:
             self._index.update_payload(reused)
@@ -129,12 +139,42 @@ class Store:
             self._require_index(session)
             self._write_documents(session, batch)
             session.execute(delete(DocumentRow).where(col(DocumentRow.id).in_(gone)))
-            notes = [item.note for item in batch.items if isinstance(item, Failed)]
-            stop = self._runs.save(
-                session, self._claim, self.counts, self._checkpoint, notes, passed=self._passed
+            self._runs.save(
+                session,
+                self._claim,
+                self.counts,
+                self._checkpoint,
+                [item.note for item in batch.items if isinstance(item, Failed)],
+                passed=self._passed,
+                taken_in=_taken_in(batch.items),
+                changes=[note for item in batch.items if (note := _change(item)) is not None],
+                progressed=self._checkpoint != self._saved_checkpoint,
             )
-        if stop:
-            raise CancelledError("The sync was stopped on request; the next one begins again.")
+        self._saved_checkpoint = self._checkpoint
+
+    @property
+    def has_moved_on(self) -> bool:
+        """Whether a run that died now would resume further on than this one began."""
+        return self._saved_checkpoint != self._claim.checkpoint
+
+    @property
+    def passed(self) -> bool:
+        """Whether the pass is over."""
+        return self._passed
+
+    @property
+    def cursor(self) -> str:
+        """The state of the last checkpoint."""
+        return self._saved_checkpoint
+
+    def _move(self, session: Session, batch: Batch) -> None:
+        moved = [
+            {"id": item.held.id, "external_id": item.external_id}
+            for item in batch.items
+            if isinstance(item, NewText | SameText) and item.held is not None and item.moved_from is not None
+        ]
+        if moved:
+            session.execute(update(DocumentRow), moved)
 
     def _write_access(self, session: Session, access: dict[str, AccessList]) -> None:
         if access:
@@ -168,8 +208,8 @@ class Store:
                     counts.unchanged += 1
                     counts.bytes_read += item.bytes_read
                     counts.access_changed += item.access != item.held.access
-                case Gone():
-                    counts.deleted += 1
+                case Gone(_, held, at_once):
+                    counts.deleted += at_once and held is not None
                 case Failed(note):
                     counts.bytes_read += item.bytes_read
                     counts.skipped += note.skipped
@@ -189,6 +229,7 @@ class Store:
             "text": "",
             "headings": [],
             "pages": [],
+            "notes": [],
             "created_at": self._clock(),
         }
 
@@ -207,6 +248,9 @@ class Store:
             "access": stored(item.access),
             "text": item.parsed.text,
             "headings": [[h.level, h.text, h.start] for h in item.parsed.headings],
+            "pages": list(item.parsed.pages),
+            "language": item.parsed.language,
+            "notes": [[note.code, note.text] for note in item.parsed.notes],
             "chunk_count": len(item.chunks),
             "indexed_at": self._clock(),
         }
@@ -225,7 +269,7 @@ def access_changes(items: Iterable[Item]) -> Iterator[tuple[str, AccessList]]:
     """
     for item in items:
         match item:
-            case SameText(held, _, access):
+            case SameText(held, _, _, access):
                 yield from _if_new(held, access)
             case NewText(held=Held() as held, access=access):
                 yield from _if_new(held, held.access & access)
@@ -240,10 +284,38 @@ def _if_new(held: Held, access: AccessList) -> Iterator[tuple[str, AccessList]]:
         yield held.id, access
 
 
+def _taken_in(items: Iterable[Item]) -> set[str]:
+    """The items that no failure stands against any more."""
+    found = set[str]()
+    for item in items:
+        match item:
+            case NewText() | SameText():
+                found.add(item.external_id)
+                found |= {item.moved_from} if item.moved_from is not None else set()
+            case Gone(external_id, held, at_once) if at_once or held is None:
+                found.add(external_id)
+    return found
+
+
+def _change(item: Item) -> ChangeNote | None:
+    match item:
+        case NewText(held=held):
+            known = held is not None and held.indexed_before
+            kind: ChangeKind = "moved" if item.moved_from is not None else "changed" if known else "new"
+            return ChangeNote(item.external_id, kind, item.title)
+        case SameText(held=held) if item.moved_from is not None:
+            return ChangeNote(item.external_id, "moved", held.title)
+        case SameText(held=held, access=access) if access != held.access:
+            return ChangeNote(item.external_id, "access", held.title)
+        case Gone(external_id, Held() as held, True):
+            return ChangeNote(external_id, "removed", held.title)
+    return None
+
+
 def _to_remove(items: Iterable[Item]) -> Iterator[Held]:
     for item in items:
         match item:
-            case Gone(held):
+            case Gone(_, Held() as held, True):
                 yield held
             case Failed(held=several):
                 # A first attempt that died left its row; now that it fails there is nothing to keep.
@@ -268,4 +340,7 @@ def point_of(item: NewText, chunk: Chunk, chunk_id: str, source: SourceRow, vect
         updated_at=item.updated_at,
         access=item.access,
         vector=vector,
+        page=chunk.page,
+        page_breaks=chunk.page_breaks,
+        language=item.parsed.language,
     )

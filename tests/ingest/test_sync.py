@@ -285,7 +285,7 @@ def test_empty_listing_removes_nothing_unless_it_is_meant(house: House) -> None:
     assert not house.rows() and not house.index.points
 
 
-def test_missing_folder_fails_the_run_and_removes_nothing(house: House) -> None:
+def test_missing_folder_lets_the_run_wait_and_removes_nothing(house: House) -> None:
     house.write("a.md", "# A\n\nText.")
     house.sync()
     house.root.rename(house.root.with_name("moved"))
@@ -293,7 +293,8 @@ def test_missing_folder_fails_the_run_and_removes_nothing(house: House) -> None:
         house.sync()
     assert caught.value.code == "source_unreachable"
     (last, *_) = house.sources.runs("docs")
-    assert (last.state, last.finished_at is not None) == ("failed", True)
+    assert (last.state, last.code, last.finished_at) == ("waiting", "source_unreachable", None)
+    assert last.resume_at is not None and last.resume_at > last.heartbeat_at
     assert len(house.rows()) == 1
     house.root.with_name("moved").rename(house.root)
     assert house.sync().state == "complete"
