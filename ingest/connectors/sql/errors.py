@@ -102,7 +102,7 @@ def _sqlite_error(cause: sqlite3.Error) -> Exception:
     if "interrupted" in text:
         return InputError(_REFUSED["57014"][1], code="query_too_slow")
     if "readonly" in text:
-        return InputError(_REFUSED["25006"][1].format(text=text), code="query_writes")
+        return InputError(_REFUSED["25"][1].format(text=text), code="query_writes")
     if "no such table" in text:
         return InputError(_REFUSED["42P01"][1].format(text=text), code="table_missing")
     if "no such column" in text:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import InputError
-from ingest.connectors.paths import printable
+from ingest.connectors.paths import printable, unprintable
 from ingest.connectors.sql.database import ReadOnlyDatabase, Row
 from ingest.connectors.sql.settings import SqlSettings
 
@@ -61,7 +61,7 @@ class Rows:
 
     def one(self, external_id: str) -> Found | None:
         """The row of this id."""
-        parts = [part.replace("%2F", "/").replace("%25", "%") for part in external_id.split("/")]
+        parts = [part.replace("%2F", "/").replace("%25", "%") for part in unprintable(external_id).split("/")]
         if len(parts) != len(self._settings.id_columns):
             return None
         same = [

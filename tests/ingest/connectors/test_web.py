@@ -257,6 +257,19 @@ def test_a_checkpoint_is_short_and_one_of_a_lost_crawl_begins_again(site: Nginx,
     lost.close()
 
 
+def test_damaged_files_of_earlier_runs_are_made_anew(site: Nginx, reader: Reader) -> None:
+    site.write("index.html", html("Home"))
+    reader.pull(site.url("/"))
+    names = [path for path in reader.scratch.iterdir() if path.name.endswith(".sqlite")]
+    assert len(names) == 2
+    for path in names:
+        path.write_bytes(b"damaged " * 500)
+    crawl = next(path.stem.removeprefix("crawl-") for path in names if path.name.startswith("crawl-"))
+    connector = reader.connector(site.url("/"))
+    assert len(documents(list(connector.pull(f"{crawl}:1", lambda _: None)))) == 1
+    connector.close()
+
+
 def test_a_crawl_interrupted_between_checkpoints_goes_on_at_the_last_one(site: Nginx, reader: Reader) -> None:
     names = [f"/{number:04}.html" for number in range(150)]
     site.write("index.html", html("Home", *names[:75]))
@@ -469,6 +482,8 @@ def test_a_site_that_fails_again_and_again_ends_the_reading(bad: BadServer, read
         {"start_urls": ["ftp://example.com/"]},
         {"start_urls": ["https://ada:s3cret@example.com/"]},
         {"start_urls": ["https://example.com/"], "secret_header": "s3cret"},
+        {"start_urls": ["https://example.com/"], "secret_header": "X: s3cret\r\nHost: y"},
+        {"start_urls": ["https://example.com/"], "secret_header": "X Y: s3cret"},
         {"start_urls": ["https://example.com/"], "max_pages": 0},
     ],
 )
