@@ -28,6 +28,7 @@ CONNECTORS: Mapping[str, str] = {
     "s3": "s3:S3Connector",
     "sql": "sql:SqlConnector",
     "imap": "imap:ImapConnector",
+    "webdav": "webdav:WebdavConnector",
 }
 
 

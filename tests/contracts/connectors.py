@@ -16,6 +16,7 @@ from tests.contracts.kits.imap import ImapKit
 from tests.contracts.kits.s3 import S3Kit
 from tests.contracts.kits.sql import SqlKit
 from tests.contracts.kits.web import WebKit
+from tests.contracts.kits.webdav import WebdavKit
 
 CONTEXT = ReadContext(default_access=frozenset({EVERYONE}), max_file_bytes=1_000_000)
 
@@ -79,4 +80,5 @@ KITS: Mapping[str, Callable[[Path], ConnectorKit]] = {
     "sql": SqlKit,
     "web": WebKit,
     "imap": ImapKit,
+    "webdav": WebdavKit,
 }
