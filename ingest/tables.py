@@ -84,9 +84,7 @@ class DocumentRow(SQLModel, table=True):
     headings: list[list[Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     pages: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     language: str = ""
-    notes: list[list[str]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False, default=list)
-    )
+    notes: list[list[str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     chunk_count: int = 0
     created_at: datetime = Field(sa_type=UtcDateTime)
     indexed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
