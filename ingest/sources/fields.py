@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 from app.core.errors import InputError
 from ingest.connector import ConnectorSettings
 
+_ABBREVIATIONS = frozenset({"tls", "starttls", "ssl", "ssh", "https", "http", "sql"})
+
 FieldKind = Literal["text", "long_text", "secret", "number", "yes_no", "choice", "lines", "date"]
 
 
@@ -166,6 +168,8 @@ def _kind_of_type(found: type) -> tuple[FieldKind, tuple[tuple[str, str], ...], 
 
 def _choice_label(value: str) -> str:
     words = value.replace("_", " ")
+    if value in _ABBREVIATIONS:
+        return value.upper()
     return words[:1].upper() + words[1:]
 
 

@@ -1,5 +1,6 @@
 """Ten documents as they would be indexed, read with the real connector, parser and chunker."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ MOST_DOCUMENTS = 10
 _MOST_ITEMS = 200
 _MOST_FAILURES = 20
 _TEXT_CHARS = 400
+_EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def _note(found: Preview, external_id: str, code: str, reason: str) -> None:
 
 
 def _beginning(text: str) -> str:
+    text = _EMPTY_LINES.sub("\n", text[: 4 * _TEXT_CHARS]).strip()
     if len(text) <= _TEXT_CHARS:
         return text
     return text[:_TEXT_CHARS].rsplit(None, 1)[0] + " …"

@@ -1,5 +1,6 @@
 """The forms of a source, made from its connector's settings, with what is wrong beside each field."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ _DECIDED_LATER = frozenset({"watch"})
 """Settings that are chosen with the schedule."""
 
 _WATCH_MINUTES = 60
+_QUOTED = re.compile(r"`([^`]*)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _field_view(
         name=f"{PREFIX}{found.name}",
         kind=found.kind,
         label=found.label,
-        help=found.help,
+        help=_QUOTED.sub(r"“\1”", found.help),
         value=value,
         required=found.required and secret is None,
         placeholder=found.placeholder,
