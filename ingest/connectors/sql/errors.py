@@ -22,7 +22,7 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
         "A query took longer than allowed. Add an index for the columns of id and last change, or allow more "
         "seconds.",
     ),
-    "25006": (
+    "25": (
         "query_writes",
         "The query would write, and Rung only reads: {text}. Take that out of the query.",
     ),

@@ -300,7 +300,7 @@ def _unchecked(connector: SqlConnector, query: str) -> SqlConnector:
         ("SELECT *, written() FROM articles", "query_writes"),
         ("SELECT * FROM articles) AS x; DELETE FROM articles; SELECT * FROM (SELECT 1", "query_refused"),
         (
-            "SELECT set_config('transaction_read_only', 'off', false) AS id, written() AS subject, '' AS body",
+            "SELECT set_config('transaction_read_only', 'off', false) AS id, written() AS subject, 1 body",
             "query_writes",
         ),
         ("SELECT *, nextval('counter') FROM articles", "query_writes"),
