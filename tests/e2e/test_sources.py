@@ -154,7 +154,11 @@ def fill(house: House) -> None:
         default_access=["group:finance"],
         run={"state": "incomplete", "code": code, "to_remove": 412, "listed": 88, "message": less, **over},
     )
-    waiting = {"state": "waiting", "code": "rate_limited", "message": "wiki.example.com asked for a pause."}
+    waiting: dict[str, Any] = {
+        "state": "waiting",
+        "code": "rate_limited",
+        "message": "wiki.example.com asked for a pause.",
+    }
     waiting["resume_at"] = datetime.now(UTC) + timedelta(minutes=40)
     add(house, "wiki", "web", run=waiting)
     add(house, "old wiki", "web", state="paused")
