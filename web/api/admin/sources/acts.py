@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.api.admin.sources.shapes import ProgressOut, RemovedOut, RetryIn, RunIdOut, progress_out
+from web.api.admin.sources.filling import progress_out
+from web.api.admin.sources.shapes import ProgressOut, RemovedOut, RetryIn, RunIdOut
 from web.auth import Admin
 from web.deps import Given, Services
 

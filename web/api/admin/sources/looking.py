@@ -2,14 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.api.admin.sources.shapes import (
-    CheckOut,
-    EstimateOut,
-    PreviewOut,
-    check_out,
-    estimate_out,
-    preview_out,
-)
+from web.api.admin.sources.filling import check_out, estimate_out, preview_out
+from web.api.admin.sources.shapes import CheckOut, EstimateOut, PreviewOut
 from web.auth import Admin
 from web.deps import Given
 

@@ -4,6 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from web.api.admin.sources.filling import (
+    audit_out,
+    change_out,
+    detail_out,
+    failures_out,
+    progress_out,
+    run_out,
+    source_out,
+)
 from web.api.admin.sources.shapes import (
     AuditsOut,
     ChangesOut,
@@ -12,13 +21,6 @@ from web.api.admin.sources.shapes import (
     RunsOut,
     SourceDetailOut,
     SourcesOut,
-    audit_out,
-    change_out,
-    detail_out,
-    failures_out,
-    progress_out,
-    run_out,
-    source_out,
 )
 from web.auth import Admin
 from web.deps import Given

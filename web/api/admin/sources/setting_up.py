@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from web.api.admin.sources.filling import connector_out, detail_out
 from web.api.admin.sources.shapes import (
     AccessShape,
     ConnectorsOut,
@@ -10,8 +11,6 @@ from web.api.admin.sources.shapes import (
     ScheduleShape,
     SettingsIn,
     SourceDetailOut,
-    connector_out,
-    detail_out,
 )
 from web.auth import Admin
 from web.deps import Given, Services
