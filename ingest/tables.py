@@ -56,8 +56,8 @@ class DocumentRow(SQLModel, table=True):
 
     While `state` is `indexing` the index may hold chunks that this row does not describe yet; the next
     run does the document again. `indexed_at` is empty until it was indexed once. `pages` are the offsets
-    in `text` at which its pages begin, where it has pages. `language` is a code such as `en`, or empty. `notes` are
-    (code, text) of what of it could not be read, such as `scanned_pages`.
+    in `text` at which its pages begin, where it has pages. `language` is a code such as `en`, or empty.
+    `notes` are (code, text) of what of it could not be read, such as `scanned_pages`.
     """
 
     __tablename__ = "document"

@@ -85,7 +85,8 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int, budget
 
 def _is_clutter(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts) or not parts
+    hidden = any(part.startswith(".") and part != ".." for part in parts)
+    return hidden or "__MACOSX" in parts or not parts
 
 
 def _not_read(failed: list[str]) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
 from email.utils import parsedate_to_datetime
 
+from ingest.parsing.archive.limits import broken_file
 from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, one_line
 from ingest.parsing.web.html import parse_html_text
 
@@ -16,7 +17,11 @@ def parse_mail(content: bytes) -> ParsedDocument:
     Raises:
         ParseError: `damaged` when it has none of the headers of a message; `invalid_encoding`.
     """
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    with broken_file("e-mail"):
+        return _parsed(email.message_from_bytes(content, policy=email.policy.default))
+
+
+def _parsed(message: EmailMessage) -> ParsedDocument:
     if not any(message[name] for name in ("From", "Date", "Subject", "Message-ID")):
         raise ParseError("damaged", "It has none of the headers of an e-mail.")
     subject, sender = _header(message, "Subject"), _header(message, "From")

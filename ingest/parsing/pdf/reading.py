@@ -111,7 +111,7 @@ def _is_scanned(page: "PdfPage", found: PageLines) -> bool:
     for image in images:
         left, bottom, right, top = image.get_bounds()
         covered = max(covered, (right - left) * (top - bottom))
-    return covered >= _MOST_OF_A_PAGE * width * height
+    return bool(covered >= _MOST_OF_A_PAGE * width * height)
 
 
 def _page_names(numbers: Sequence[int]) -> str:
