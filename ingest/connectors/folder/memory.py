@@ -20,10 +20,14 @@ class FolderMemory:
     def __init__(self, scratch: Path | None) -> None:
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)
-        path = ":memory:" if scratch is None else str(scratch / "folder.sqlite")
-        self._db = sqlite3.connect(path, check_same_thread=False)
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        path = Path(":memory:") if scratch is None else scratch / "folder.sqlite"
+        # Written together and quickly: a check made in the browser may look here while a sync runs.
+        self._notes: list[tuple[str, str]] = []
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError:
+            path.unlink(missing_ok=True)
+            self._db = _open(path)
 
     def check_mount(self, root: Path) -> None:
         """Refuses an empty folder at which a share was mounted before.
@@ -58,13 +62,22 @@ class FolderMemory:
     def note(self, external_id: str, inode: int) -> None:
         """Remembers where a file lies."""
         # As text: some file systems number beyond what a column of numbers holds.
-        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (str(inode), external_id))
+        self._notes.append((str(inode), external_id))
 
     def commit(self) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?)", self._notes)
+        self._notes.clear()
         self._db.commit()
 
     def close(self) -> None:
         self._db.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    found = sqlite3.connect(path, check_same_thread=False)
+    found.execute("PRAGMA synchronous=NORMAL")
+    found.executescript(_SCHEMA)
+    return found
 
 
 def mount_point(path: Path) -> Path:

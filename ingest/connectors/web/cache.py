@@ -52,6 +52,8 @@ class PageCache:
             "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?)",
             (url, page.etag, page.modified, page.document_id, page.revision, links),
         )
+        # At once: a check made in the browser may look into this file while a sync writes to it.
+        self._db.commit()
 
     def revision_of(self, document_id: str) -> str | None:
         row = self._db.execute("SELECT revision FROM pages WHERE id = ?", (document_id,)).fetchone()
@@ -61,9 +63,6 @@ class PageCache:
         """Where a document was read last."""
         row = self._db.execute("SELECT url FROM pages WHERE id = ?", (document_id,)).fetchone()
         return str(row[0]) if row else None
-
-    def commit(self) -> None:
-        self._db.commit()
 
     def close(self) -> None:
         self._db.commit()

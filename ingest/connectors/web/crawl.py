@@ -88,7 +88,7 @@ class Crawl:
             first = (
                 [named] if named else self._site.robots(f"{start}/").sitemaps() or [f"{start}/sitemap.xml"]
             )
-            inside = [url for url in first if self._site.belongs(url)]
+            inside = [url for url in first if url == named or self._site.belongs(url)]
             guessed = first == [f"{start}/sitemap.xml"]
             read = self._site.file if not guessed else self._guessed
             for url in sitemap_pages(inside, read, self._site.belongs):
@@ -107,10 +107,8 @@ class Crawl:
             yield from self.visit(place)
             number, since = place.number, since + 1
             if since == _CHECKPOINT_EVERY:
-                self._cache.commit()
                 yield Checkpoint(self._frontier.checkpoint(number))
                 since = 0
-        self._cache.commit()
         self._frontier.checkpoint(number)
 
     @property
@@ -123,13 +121,13 @@ class Crawl:
         own = addresses.document_id(place.url)
         if self._frontier.was_told(own):
             return
-        if not self._site.robots(place.url).allows(place.url):
-            if place.start:
-                raise _start(place, "robots_disallow", "its robots.txt asks Rung not to read it")
-            return
         before = self._cache.get(place.url)
         asked = before if before is not None and self._still_held(before) else None
         try:
+            if not self._site.allows(place.url):
+                if place.start:
+                    raise _start(place, "robots_disallow", "its robots.txt asks Rung not to read it")
+                return
             answer = self._site.page(
                 place.url, etag=asked.etag if asked else "", modified=asked.modified if asked else ""
             )

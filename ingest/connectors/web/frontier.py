@@ -58,8 +58,11 @@ class Frontier:
         path = folder / f"crawl-{name}.sqlite"
         if not (name.isalnum() and number.isdigit() and path.is_file()):
             return None
-        frontier = cls(path, name)
-        frontier._db.execute("DELETE FROM told WHERE number > ?", (int(number),))
+        try:
+            frontier = cls(path, name)
+            frontier._db.execute("DELETE FROM told WHERE number > ?", (int(number),))
+        except sqlite3.DatabaseError:
+            return None  # damaged, so as good as gone
         return frontier, int(number)
 
     def checkpoint(self, number: int) -> str:
@@ -85,7 +88,8 @@ class Frontier:
         return Place(row[0], row[1], row[2], bool(row[3]), bool(row[4])) if row else None
 
     def count(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM found").fetchone()[0])
+        """How many addresses were found; none is ever taken out."""
+        return int(self._db.execute("SELECT coalesce(max(number), 0) FROM found").fetchone()[0])
 
     def tell(self, name: str, number: int) -> bool:
         """Whether an item is handed over for the first time, and notes it."""

@@ -16,7 +16,7 @@ _NOTHING_TO_READ = frozenset(["script", "style", "noscript", "template", "svg", 
 _APP_ROOTS = frozenset(["root", "app", "__next", "__nuxt", "___gatsby", "main", "app-root", "application"])
 _LITTLE_TEXT, _SHORT_TEXT = 200, 1_000
 _GONE = re.compile(
-    r"\b(error\s*)?404\b"
+    r"^\s*404\b|\|\s*404\b|\berror\s*:?\s*404\b|\b404\s*[-:|]?\s*(error|not found)\b"
     r"|\b(page|document|site) (was |is |could |can )?(not|no longer) ?(be )?(found|available)\b"
     r"|\bseite (wurde )?nicht gefunden\b|\bpage (non trouvée|introuvable)\b|\bpágina no encontrada\b"
     r"|\bdoes(n't| not) exist\b",

@@ -1,5 +1,6 @@
 """What an admin fills in for a web site."""
 
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Literal, Self
@@ -12,6 +13,7 @@ from ingest.connector import ConnectorSettings
 from ingest.connectors.paths import PATTERN_HELP
 from ingest.connectors.web.addresses import normalise
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ADVANCED: JsonDict = {"advanced": True}
 
 
@@ -115,7 +117,8 @@ class WebSettings(ConnectorSettings):
     def _header(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value().strip()
         name, colon, content = text.partition(":")
-        if text and not (colon and name.strip() and content.strip() and text.isprintable()):
+        fits = _HEADER_NAME.fullmatch(name.strip()) and content.strip() and text.isascii()
+        if text and not (colon and fits and text.isprintable()):
             raise ValueError("write it as Name: value")
         return SecretStr(text)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from app.core.errors import UnavailableError
 from app.core.outgoing import Outgoing, OutgoingError, reaching, read_limited, retry_after_seconds
 from ingest.connector import ReadContext
 from ingest.connectors.web.addresses import host_of, normalise, same_site
@@ -75,13 +76,30 @@ class Site:
             self._robots[origin] = Robots(self.file(f"{origin}/robots.txt", _MAX_ROBOTS_BYTES))
         return self._robots[origin]
 
+    def allows(self, url: str) -> bool:
+        """Whether the host's robots.txt lets this page be read.
+
+        Raises:
+            PageError: nobody can say, and the host is only one of the subdomains.
+            OutgoingError, SourceWaitError: the site does not answer.
+        """
+        try:
+            return self.robots(url).allows(url)
+        except UnavailableError as error:
+            if host_of(url) in self._hosts:
+                raise
+            raise PageError(error.code, error.message) from error
+
     def file(self, url: str, max_bytes: int = MAX_SITEMAP_BYTES) -> bytes | None:
         """A file that need not be there.
 
         Raises:
             OutgoingError, SourceWaitError: the site does not answer.
         """
-        answer = self._follow(url, {}, max_bytes, lambda _: True)
+        try:
+            answer = self._follow(url, {}, max_bytes, lambda _: True)
+        except PageError:
+            return None  # it redirects in a circle
         return answer.content if answer.status == 200 else None
 
     def page(self, url: str, *, etag: str = "", modified: str = "") -> Answer:
@@ -97,7 +115,7 @@ class Site:
         elif modified:
             headers["If-Modified-Since"] = modified
         try:
-            return self._follow(url, headers, self._context.max_file_bytes, self._allowed)
+            return self._follow(url, headers, self._context.max_file_bytes, self.allows)
         except SourceWaitError as error:
             if error.code in MAY_PASS:
                 raise PageError(error.code, f"{error.message} It is tried again at the next sync.") from error
@@ -110,9 +128,6 @@ class Site:
 
     def close(self) -> None:
         self._client.close()
-
-    def _allowed(self, url: str) -> bool:
-        return self.robots(url).allows(url)
 
     def _follow(
         self, url: str, headers: dict[str, str], max_bytes: int, allowed: Callable[[str], bool]

@@ -13,6 +13,7 @@ from app.core.identity import EVERYONE
 from ingest.connector import Change, Check, Checkpoint, Delete, Failure, ReadContext, Unchanged, Upsert
 from ingest.connectors import read_settings
 from ingest.connectors.web import WebConnector, WebSettings
+from ingest.connectors.web.page import read_page
 from ingest.remote import RemoteCalls, SourceWaitError
 from tests.servers.bad import BadServer, bad_server
 from tests.servers.nginx import Nginx, nginx
@@ -341,6 +342,22 @@ def test_pages_that_cannot_be_read_are_named(site: Nginx, reader: Reader) -> Non
         "/picture": "unsupported_format",
     }
     assert documents(changes)["a.pdf"].media_type == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("title", "missing"),
+    [
+        *(
+            ("404", True),
+            ("Error 404 - Handbook", True),
+            ("404: Not found", True),
+            ("Seite nicht gefunden", True),
+        ),
+        *(("Page 404", False), ("Room 404 of 500", False), ("What we found", False)),
+    ],
+)
+def test_only_a_title_that_says_so_makes_a_page_missing(title: str, missing: bool) -> None:
+    assert read_page(html(title), "http://x.example/").says_not_found == missing
 
 
 def test_a_page_that_could_not_be_had_leaves_the_listing_unsure(site: Nginx, reader: Reader) -> None:
