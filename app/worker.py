@@ -11,20 +11,25 @@ import signal
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from app.core.audit import AuditLog
 from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import RungError
+from app.core.errors import RungError, UnavailableError
 from app.core.identity import DEFAULT_WORKSPACE_ID
+from ingest.sync.runs import Runs
+from ingest.sync.work import TurnOverError
+from ingest.sync.workers import Workers
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer, WorkflowStatus
 
-    from ingest.sync import SyncEngine
+    from ingest.sync import SyncEngine, Turn
     from retrieval.generations import LiveIndex
 
 QUEUE = "sync"
@@ -37,8 +42,12 @@ _NICENESS = 15
 _log = structlog.get_logger()
 
 
-def run() -> None:
-    """Runs the worker of this installation until it is asked to stop."""
+def run(*, idle_minutes: float | None = None) -> None:
+    """Runs the worker of this installation until it is asked to stop.
+
+    Args:
+        idle_minutes: end when there was nothing to do for so long.
+    """
     from app.wiring import house
 
     stop = threading.Event()
@@ -50,7 +59,7 @@ def run() -> None:
         reindexing = threading.Thread(target=it.reindexer.watch, args=(stop,), name="reindex", daemon=True)
         reindexing.start()
         try:
-            run_worker(it.settings, it.database, lambda: it.sync, stop)
+            run_worker(it.settings, it.database, lambda: it.sync, stop, idle_minutes=idle_minutes)
         finally:
             stop.set()
             reindexing.join(timeout=_SHUTDOWN_SECONDS)
@@ -81,8 +90,6 @@ def enqueue_sync(settings: Settings, source_name: str, *, workspace_id: str = DE
     Raises:
         NotFoundError: `no_such_source`.
     """
-    from ingest.sync import Runs
-
     database = Database(settings.database_address)
     try:
         return Runs(database).queue(workspace_id, source_name)
@@ -91,40 +98,90 @@ def enqueue_sync(settings: Settings, source_name: str, *, workspace_id: str = DE
 
 
 def run_worker(
-    settings: Settings, database: Database, engine: Callable[[], "SyncEngine"], stop: threading.Event
+    settings: Settings,
+    database: Database,
+    engine: Callable[[], "SyncEngine"],
+    stop: threading.Event,
+    *,
+    idle_minutes: float | None = None,
 ) -> None:
     """Runs queued syncs until `stop` is set; a sync under way then is left for the next worker to resume.
 
     Args:
         engine: makes or returns the engine; called when the first job comes, so that an idle worker is small.
+        idle_minutes: end when there was nothing to do for so long.
     """
     from dbos import DBOS
 
+    from ingest.sync import Turn
+    from ingest.sync.watch import Watcher
+
+    workers, wake = Workers(database), threading.Event()
+    turn = Turn(others_wait=lambda: bool(Runs(database).due()))
+    workers.beat(_executor_id())
     DBOS(config=_config(settings))
 
     @DBOS.workflow(name=_JOB)
     def sync_source(workspace_id: str, source_name: str) -> dict[str, str]:
-        return _sync(engine, workspace_id, source_name, stop)
+        try:
+            return _sync(engine, workspace_id, source_name, stop, turn)
+        finally:
+            wake.set()
 
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=1.0)
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.5)
     _log.info("worker_started", executor=_executor_id())
+    watcher = Watcher(database, AuditLog(database), wake.set)
+    watching = threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True)
+    watching.start()
+    busy_at = time.monotonic()
     try:
         while not stop.is_set():
-            _sweep(database)
-            stop.wait(_SWEEP_SECONDS)
+            if _look(database, workers) or workers.has_work():
+                busy_at = time.monotonic()
+            if idle_minutes is not None and time.monotonic() - busy_at > 60 * idle_minutes:
+                break
+            _wait(stop, wake)
     finally:
         stop.set()
         DBOS.destroy(workflow_completion_timeout_sec=_SHUTDOWN_SECONDS)
+        watching.join(timeout=_SHUTDOWN_SECONDS)
+        workers.leave(_executor_id())
         _log.info("worker_stopped")
 
 
+def _wait(stop: threading.Event, wake: threading.Event) -> None:
+    """Until it is time to look again, or sooner when a job has ended or a folder has changed."""
+    until = time.monotonic() + _SWEEP_SECONDS
+    while not stop.is_set() and not wake.wait(0.1) and time.monotonic() < until:
+        pass
+    wake.clear()
+
+
+def _look(database: Database, workers: Workers) -> bool:
+    """One look at what there is to do; tells whether jobs are under way. A database that does not answer for
+    a moment ends no worker."""
+    try:
+        workers.beat(_executor_id())
+        workers.queue_scheduled()
+        return _sweep(database, workers)
+    except UnavailableError as error:
+        _log.warning("worker_look_failed", code=error.code, reason=error.message)
+        return False
+
+
 def _sync(
-    engine: Callable[[], "SyncEngine"], workspace_id: str, source_name: str, stop: threading.Event
+    engine: Callable[[], "SyncEngine"],
+    workspace_id: str,
+    source_name: str,
+    stop: threading.Event,
+    turn: "Turn",
 ) -> dict[str, str]:
     """The job. It never raises: how a sync failed is stored with its run, and the job has then been done."""
     try:
-        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop, only_wanted=True)
+        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop, turn=turn, only_wanted=True)
+    except TurnOverError as error:
+        return {"state": error.code, "message": error.message}
     except RungError as error:
         _log.warning("sync_not_done", source=source_name, code=error.code, reason=error.message)
         return {"state": error.code, "message": error.message}
@@ -135,34 +192,41 @@ def _sync(
     return {"state": summary.state, "message": summary.message}
 
 
-def _sweep(database: Database) -> None:
-    """Takes up what nobody works on: jobs of dead workers, and open runs that have no job any more."""
+def _sweep(database: Database, workers: Workers) -> bool:
+    """Takes up what nobody works on: jobs of dead workers, and open runs that have no job any more.
+
+    Jobs wait in the order in which they were queued, but which run comes next may change any moment. So no
+    more of them wait than there are workers.
+    """
     from dbos import DBOS
 
-    from ingest.sync import Runs
-
-    open_runs = Runs(database).due()
-    unattended = {f"{workspace_id}/{name}" for workspace_id, name in open_runs}
+    due, alive = Runs(database).due(), workers.alive()
+    unattended = {f"{workspace_id}/{name}" for workspace_id, name in due}
     jobs = DBOS.list_workflows(queue_name=[QUEUE, "_dbos_internal_queue"], status=["PENDING", "ENQUEUED"])
     busy = {_about(job) for job in jobs}
+    waiting = sum(job.status == "ENQUEUED" for job in jobs)
     for job in jobs:
-        if job.status == "PENDING" and _is_dead(job, unattended):
+        if job.status == "PENDING" and _is_dead(job, alive, unattended):
             _log.info("job_taken_over", job=job.workflow_id, executor=job.executor_id)
             DBOS._recover_pending_workflows([str(job.executor_id)])
-    for workspace_id, name in open_runs:
+    for workspace_id, name in due:
+        if waiting >= max(1, len(alive)):
+            break
         if f"{workspace_id}/{name}" not in busy:
             DBOS.enqueue_workflow_with_options(_options(workspace_id, name), workspace_id, name)
+            waiting += 1
+    return bool(jobs)
 
 
-def _is_dead(job: "WorkflowStatus", unattended: set[str]) -> bool:
+def _is_dead(job: "WorkflowStatus", alive: Collection[str], unattended: set[str]) -> bool:
     executor = str(job.executor_id)
     if executor == _executor_id():
         return False
     host, _, pid = executor.rpartition(":")
     if host == socket.gethostname() and pid.isdigit():
         return not _is_alive(int(pid))
-    # Of another machine nothing is known but its claim: while that holds, the run is not unattended.
-    return _about(job) in unattended
+    # Of another machine: silent, and its claim of the source has expired too.
+    return executor not in alive and _about(job) in unattended
 
 
 def _is_alive(pid: int) -> bool:

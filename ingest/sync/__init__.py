@@ -2,7 +2,7 @@
 
 from ingest.sync.claims import Counts
 from ingest.sync.closing import SyncSummary
-from ingest.sync.engine import SyncEngine, SyncProgress
+from ingest.sync.engine import SyncEngine, SyncProgress, Turn
 from ingest.sync.runs import FailureNote, Runs
 
-__all__ = ["Counts", "FailureNote", "Runs", "SyncEngine", "SyncProgress", "SyncSummary"]
+__all__ = ["Counts", "FailureNote", "Runs", "SyncEngine", "SyncProgress", "SyncSummary", "Turn"]

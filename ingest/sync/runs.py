@@ -14,28 +14,11 @@ from ingest.sync import claims, notes, queueing
 from ingest.sync.claims import Claim, Counts
 from ingest.sync.notes import ChangeNote, FailureNote
 from ingest.sync.queueing import PRIORITY_PERSON
+from ingest.sync.stops import CancelledError, InterruptedSyncError, PausedError
 from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 
 __all__ = ["CancelledError", "FailureNote", "InterruptedSyncError", "PausedError", "Runs", "find_source"]
 _RESUME_WITHIN = timedelta(days=1)
-
-
-class CancelledError(ConflictError):
-    """Somebody asked the run to stop."""
-
-    default_code = "sync_cancelled"
-
-
-class PausedError(ConflictError):
-    """Somebody paused the source; the run keeps its place."""
-
-    default_code = "sync_paused"
-
-
-class InterruptedSyncError(ConflictError):
-    """The process was asked to end; the run is left open, to be resumed."""
-
-    default_code = "sync_interrupted"
 
 
 class Runs:
