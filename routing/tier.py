@@ -14,6 +14,7 @@ from app.core.identity import Caller
 from app.core.usage import Work
 from retrieval.passage import Passage
 from routing.citation import SpanCitation
+from routing.reading.signs import ReadingSigns
 
 LADDER_FILE = Path(__file__).with_name("tiers.toml")
 
@@ -203,6 +204,7 @@ class Signals:
     say the same. mean_logprob, least_logprob: of the answer's tokens, natural logarithms, by the model that
     wrote it. supported: share of its citations that the passages support. closed_book: how far the answer
     agrees with what the same model says without any passage, from 0 to 1; closed_book_text: what it said.
+    reading: what the reading model made of all passages.
     """
 
     score: float | None = None
@@ -216,6 +218,7 @@ class Signals:
     agreement: int | None = None
     closed_book: float | None = None
     closed_book_text: str | None = None
+    reading: ReadingSigns | None = None
 
 
 StepKind = Literal["search", "answer"]

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from routing.tiers.reader import ReaderTier
 
 LABEL_SETS = {
-    "squad_v2": (300, 150, 150),
-    "nq_open_oracle": (300, 150, 150),
-    "hotpotqa_1k": (120, 60, 80),
-    "2wikimultihopqa_1k": (120, 60, 80),
-    "covidqa": (120, 60, 80),
+    "squad_v2": (470, 450, 150),
+    "nq_open_oracle": (1, 900, 150),
+    "hotpotqa_1k": (26, 280, 80),
+    "2wikimultihopqa_1k": (51, 280, 80),
+    "covidqa": (0, 250, 80),
     "policyqa": (0, 0, 80),
     "subjqa": (0, 0, 80),
 }

@@ -5,7 +5,6 @@ Fitted to the training parts, chosen by cross-validation there, and measured on 
 share at a quality is told, the premium rung is simulated as always right.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,22 +125,13 @@ def train_reader_models(data: Path, cache: Path | None = None, models: Path = MO
 
 def fit_stage(labels: Sequence[Label], stage: str) -> ScoreModel:
     """A model of one stage. Questions that share their nearest passage stay on one side of a fold."""
-    counted = _alike_in_weight(labels)
     model = fit(
-        [with_seen(features(label, stage), seen=not label.kept_apart) for label in counted],
-        [not label.right for label in counted],
+        [with_seen(features(label, stage), seen=not label.kept_apart) for label in labels],
+        [not label.right for label in labels],
         name=FILES[stage].removesuffix(".json"),
-        groups=[f"{label.set} {_nearest(label)}" for label in counted],
+        groups=[f"{label.set} {_nearest(label)}" for label in labels],
     )
     return as_unseen(model)
-
-
-def _alike_in_weight(labels: Sequence[Label]) -> list[Label]:
-    """The labels of smaller sets several times, so that each set counts about the same: none of them is a
-    company's own mix, and one of them is half made of questions that nothing answers."""
-    sizes = Counter(label.set for label in labels)
-    most = max(sizes.values())
-    return [label for label in labels for _ in range(round(most / sizes[label.set]))]
 
 
 def _nearest(label: Label) -> str:

@@ -28,7 +28,7 @@ def unprintable(text: str) -> str:
 
 
 class PathPatterns:
-    """Which paths are wanted: those that an `include` names (all, where there is none) and no `exclude` does."""
+    """Which paths are wanted: those that an `include` names (all, where there is none) but no `exclude`."""
 
     def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
         self._include = tuple(_compiled(pattern) for pattern in include if pattern.strip())

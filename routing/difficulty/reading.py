@@ -12,6 +12,7 @@ from itertools import pairwise
 from retrieval.passage import Passage
 from routing.citation import SpanCitation
 from routing.difficulty.question import asked_for, question_features
+from routing.reading.signs import ReadingSigns
 from routing.text.sentences import is_row
 from routing.text.words import content_words, coverage, names, words
 from routing.tier import TierAnswer
@@ -20,6 +21,8 @@ _LOOKED_AT = 6
 """Passages beyond this rank say little about whether the top ones suffice."""
 
 _SURE, _ODDS_BOUND = 1e-4, 9.0
+_LONG_SPAN = 6
+"""Words; a fact is shorter."""
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CAPITAL = re.compile(r"\b[^\W\d_a-zß-ÿ]\w*")
 
@@ -124,7 +127,104 @@ def reader_features(standalone: str, passages: Sequence[Passage], answer: TierAn
         "r_kind_missed": float(signals.kind is not None and signals.kind <= 0),
         "r_agreeing": float(min(3, signals.agreement or 0)),
         "r_two": float(len(answer.citations) > 1),
-    } | _shown(standalone, passages, answer.citations)
+        **_read(signals.reading),
+        **_placed(standalone, passages, answer.citations),
+        **_shown(standalone, passages, answer.citations),
+    }
+
+
+def _read(signs: ReadingSigns | None) -> dict[str, float]:
+    """Of the whole reading; all is 0 where a rung does not tell it, or nothing was read."""
+    if signs is None:
+        return dict.fromkeys(_READ, 0.0)
+    top, second = _bounded(signs.top), -_ODDS_BOUND if signs.second is None else _bounded(signs.second)
+    found = (
+        top,
+        second,
+        _ODDS_BOUND if signs.second is None else _bounded(signs.top - signs.second),
+        math.log1p(signs.top_place),
+        signs.share,
+        signs.spread,
+        signs.any,
+        float(signs.likely),
+        _bounded(signs.nothing_least),
+        _bounded(signs.nothing_mean),
+        _bounded(signs.nothing_first),
+        float(signs.answering),
+        _bounded(signs.best_score),
+        signs.answer_share,
+        float(signs.answers),
+        *_read_of_shown(signs),
+    )
+    return dict(zip(_READ, found, strict=True))
+
+
+def _read_of_shown(signs: ReadingSigns) -> tuple[float, ...]:
+    if signs.shown is None or signs.rank is None:
+        return (0.0,) * 6
+    return (
+        _bounded(signs.shown),
+        _bounded(signs.top - signs.shown),
+        math.log1p(signs.rank),
+        _bounded(signs.shown_nothing or 0.0),
+        _bounded(signs.shown_score or 0.0),
+        signs.shown_share or 0.0,
+    )
+
+
+_READ = (
+    "x_top",
+    "x_second",
+    "x_gap",
+    "x_top_place",
+    "x_share",
+    "x_spread",
+    "x_any",
+    "x_likely",
+    "x_nothing_least",
+    "x_nothing_mean",
+    "x_nothing_first",
+    "x_answering",
+    "x_best_score",
+    "x_answer_share",
+    "x_answers",
+    "x_shown",
+    "x_below_top",
+    "x_rank",
+    "x_shown_nothing",
+    "x_shown_score",
+    "x_shown_share",
+)
+
+
+def _bounded(odds: float) -> float:
+    return max(-_ODDS_BOUND, min(_ODDS_BOUND, odds))
+
+
+def _placed(
+    standalone: str, passages: Sequence[Passage], citations: Sequence[SpanCitation]
+) -> dict[str, float]:
+    """Of the documents: how many found ones the question names by their title, and whether it names the one
+    that is quoted; whether other documents hold the answering words, and whether these are many."""
+    asked = frozenset(content_words(standalone))
+    titles = {p.document_id: frozenset(content_words(p.title)) for p in passages}
+    found = {
+        "x_titles_asked": float(sum(bool(title) and title <= asked for title in titles.values())),
+        "x_title_asked": 0.0,
+        "x_span_long": 0.0,
+        "x_said_elsewhere": 0.0,
+    }
+    if not citations:
+        return found
+    cited = citations[0].passage
+    title = frozenset(content_words(cited.title))
+    span = words(_span(citations[0]))
+    others = [p for p in passages if p.document_id != cited.document_id]
+    return found | {
+        "x_title_asked": len(title & asked) / len(title) if title else 0.5,
+        "x_span_long": float(len(span) > _LONG_SPAN),
+        "x_said_elsewhere": math.log1p(_said_by(span, others)),
+    }
 
 
 def _shown(

@@ -4,12 +4,14 @@ answer."""
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from app.core.usage import Outcome, Work
 from retrieval.passage import Passage
 from routing.citation import SpanCitation, cite
 from routing.reading.calibration import probability
-from routing.reading.reading import PassageReader, Readable
+from routing.reading.reading import PassageReader, Readable, ReadPassage
+from routing.reading.signs import ReadingSigns, reading_signs
 from routing.text.rows import row_in_words
 from routing.text.sentences import Span, is_row
 from routing.text.words import content_words, coverage, names, words
@@ -68,7 +70,7 @@ class ReaderTier:
         """Yields the answer word by word, then whole. Abstains when nothing in the passages answers."""
         started = time.monotonic()
         passages = request.passages[: self._settings.passages]
-        ranked = self._rank(request.standalone, passages)
+        read, ranked = self._rank(request.standalone, passages)
         # The answer shown must be likely itself: another sentence's likelihood is of no use.
         abstained = not ranked or _likely(ranked[0]) < self._settings.abstain_below
         chosen = [] if abstained else _choose(request.standalone, ranked)
@@ -81,7 +83,10 @@ class ReaderTier:
             text=text,
             citations=tuple(cited),
             abstained=abstained,
-            signals=_signals(request.standalone, ranked, chosen, passages),
+            signals=replace(
+                _signals(request.standalone, ranked, chosen, passages),
+                reading=self._signs(passages, read, chosen),
+            ),
             work=Work(
                 tier=self.name,
                 model=self._reader.name,
@@ -90,16 +95,28 @@ class ReaderTier:
             ),
         )
 
-    def _rank(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
+    def _signs(
+        self, passages: Sequence[Passage], read: Sequence[ReadPassage], chosen: Sequence[Scored]
+    ) -> ReadingSigns | None:
+        first = chosen[0].candidate if chosen else None
+        return reading_signs(
+            [passage.text for passage in passages],
+            read,
+            self._reader.calibration,
+            None if first is None else (first.passage, first.order),
+        )
+
+    def _rank(self, question: str, passages: Sequence[Passage]) -> tuple[Sequence[ReadPassage], list[Scored]]:
+        """What was read, and the best sentences, best first."""
         if not passages:
-            return []
+            return (), []
         read = self._reader.read(question, [Readable(_heading(p), p.text) for p in passages])
         ranked = score(question, candidates(question, passages, read, self._reader.calibration))[:_COMPARED]
         within = [s for s in ranked if s.value >= ranked[0].value - _REACH]
         if len(within) < 2:
-            return ranked
+            return read, ranked
         near = with_nearness(within, self._reader.nearness(question, [s.candidate.text for s in within]))
-        return [*near, *ranked[len(within) :]]
+        return read, [*near, *ranked[len(within) :]]
 
 
 def _heading(passage: Passage) -> str:

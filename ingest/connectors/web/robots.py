@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Callable, Iterator
 
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
 from protego import Protego
 
 from app.core.errors import UnavailableError

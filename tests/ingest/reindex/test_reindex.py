@@ -231,14 +231,15 @@ def test_without_the_old_encoder_the_message_says_what_to_do_and_the_new_index_m
 def test_a_source_removed_while_its_last_documents_are_copied_leaves_nothing(world: World) -> None:
     """The switch comes between the removal from the index and that of the rows."""
     world.want(OtherEmbedder())
-    delete, seen = world.live.delete_documents, []
+    delete = world.live.delete_documents
+    seen: list[bool] = []
 
     def then_switch(workspace_id: str, ids: Sequence[str]) -> None:
         delete(workspace_id, ids)
         if not seen:
             seen.append(world.rebuild())
 
-    world.live.delete_documents = then_switch  # type: ignore[method-assign]
+    world.live.delete_documents = then_switch  # type: ignore[method-assign, assignment]
     world.sources.remove("docs")
     assert seen == [True]
     assert world.generations.current().number == 2
