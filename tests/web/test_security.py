@@ -76,7 +76,7 @@ def test_assets_may_be_kept_for_a_year_under_the_address_of_their_content(tom: T
 
     page = tom.get("/").text
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
-    assert len(addresses) == 11
+    assert len(addresses) == 12
     for address in addresses:
         response = tom.get(address)
         assert response.status_code == 200 and "immutable" in response.headers["Cache-Control"]
