@@ -48,7 +48,11 @@ Alias /dav {folder}/www
   AuthUserFile {folder}/users
   Require valid-user
 </Location>
-<Location /dav/locked%20out>
+<Location "/dav/locked out">
+  Require user nobody-else
+  AuthzSendForbiddenOnFailure On
+</Location>
+<Location "/dav/asks again">
   Require user nobody-else
 </Location>
 <VirtualHost 127.0.0.1:{tls_port}>

@@ -123,7 +123,7 @@ def _path(href: str) -> str:
 def _base(folder: str, paths: list[str]) -> str:
     """The folder as the server calls it: behind a proxy that may be another path."""
     wanted = request_path(folder).rstrip("/") + "/"
-    if any(path.rstrip("/") + "/" == wanted for path in paths) or not paths:
+    if not paths or any((path.rstrip("/") + "/").startswith(wanted) for path in paths):
         return wanted
     shortest = min(paths, key=len).rstrip("/") + "/"
     return shortest if all((path.rstrip("/") + "/").startswith(shortest) for path in paths) else wanted

@@ -10,7 +10,7 @@ import httpx
 from app.core.errors import InputError, UnavailableError
 from app.core.outgoing import Outgoing, OutgoingError, reaching, read_limited, retry_after_seconds
 from ingest.connector import ReadContext
-from ingest.connectors.webdav.multistatus import REQUEST, Entry, read_entries
+from ingest.connectors.webdav.multistatus import REQUEST, Entry, read_entries, request_path
 from ingest.connectors.webdav.settings import WebdavSettings
 from ingest.remote import SourceWaitError, TryAgainError
 
@@ -91,6 +91,8 @@ class DavServer:
         for _ in range(_MAX_HOPS + 1):
             answer = self._again(method, here, headers, content, max_bytes)
             target = answer.headers.get("location") if answer.status in _REDIRECTS else None
+            if answer.status == 401 and self._signs_in_elsewhere(path):
+                raise _refused(403)
             if answer.status == 401:
                 raise self._not_signed_in(answer)
             if not target:
@@ -104,6 +106,14 @@ class DavServer:
                 )
             here = there
         raise ItemError("too_many_redirects", "It redirects in a circle; mend it at the server.")
+
+    def _signs_in_elsewhere(self, path: str) -> bool:
+        """Some servers ask for another sign-in where an account has no right: the top tells which it is."""
+        top = request_path(urlsplit(self._settings.address).path)
+        if path.rstrip("/") == top.rstrip("/"):
+            return False
+        answer = self._again("PROPFIND", self.url(top), {"Depth": "0"}, REQUEST, _MAX_LISTING_BYTES)
+        return answer.status != 401
 
     def _again(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None, max_bytes: int
