@@ -23,12 +23,16 @@ def _config(database: Database) -> "Config":
     return config
 
 
-def upgrade(database: Database) -> str:
-    """Brings the tables up to this version and returns the revision's name."""
+def upgrade(database: Database, revision: str = "head") -> str:
+    """Brings the tables up to this version, or to an earlier `revision`, and returns its name.
+
+    Raises:
+        ConflictError: `database_rows_lost`: rows name others that are not there; nothing was changed.
+    """
     from alembic import command
 
-    command.upgrade(_config(database), "head")
-    return head()
+    command.upgrade(_config(database), revision)
+    return head() if revision == "head" else revision
 
 
 def head() -> str:
