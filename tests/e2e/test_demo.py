@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(420)]
 
 OpenPage = Callable[..., "Page"]
 ANA, TOM, MEI = (f"{name}@quillmark.example" for name in ("ana.ferreira", "tom.okafor", "mei.lindqvist"))
-LEAVE = "How many weeks of parental leave do employees in Spain get?"
+ENDS = "When is version 2 of the Headwater API switched off?"
 PICTURED = "How do I report a security incident?"
 """What the picture in the README shows."""
 
@@ -67,18 +67,18 @@ def ask(page: "Page", question: str) -> None:
 def test_the_whole_path(demo: Demo, open_page: OpenPage, email: str) -> None:
     page = open_page()
     demo.enter(page, email)
-    ask(page, LEAVE)
-    assert "16 weeks" in page.locator("[data-answer-text]").inner_text()
+    ask(page, ENDS)
+    assert "31 March 2027" in page.locator("[data-answer-text]").inner_text()
     assert "0.10 ct" in page.locator(".receipt-line").inner_text()
     assert page.locator(".route").inner_text().startswith("Reader")
     page.get_by_role("link", name="Source 1").click()
     page.wait_for_url("**/documents/**")
-    assert "16 weeks" in page.locator("mark").first.inner_text()
+    assert "31 March 2027" in page.locator("mark").first.inner_text()
     page.get_by_role("link", name="Back to the answer").click()
     page.get_by_role("link", name="Why this answer?").click()
     page.get_by_role("heading", name="How hard it looked").wait_for()
     page.get_by_role("link", name="Usage").click()
-    page.get_by_role("link", name=LEAVE).wait_for()
+    page.get_by_role("link", name=ENDS).wait_for()
 
 
 RESTRICTED = (
@@ -155,10 +155,10 @@ def test_the_premium_model_streams_word_by_word_and_cites(demo: Demo, open_page:
 def test_everything_works_without_a_script(demo: Demo, open_page: OpenPage) -> None:
     page = open_page(java_script_enabled=False)
     demo.enter(page, TOM)
-    page.get_by_role("textbox").fill(LEAVE)
+    page.get_by_role("textbox").fill(ENDS)
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_url("**/threads/**")
-    assert "16 weeks" in page.locator("[data-answer-text]").inner_text()
+    assert "31 March 2027" in page.locator("[data-answer-text]").inner_text()
     page.get_by_role("link", name="Source 1").click()
     page.get_by_role("link", name="Back to the answer").click()
     page.get_by_role("textbox").first.fill("And in Portugal?")
