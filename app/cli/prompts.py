@@ -10,7 +10,7 @@ from app.cli.output import JsonFlag, console, print_json, print_table
 if TYPE_CHECKING:
     from app.wiring import House
     from routing.catalogue.prompts import PromptDesk, Serving
-    from routing.catalogue.shelf import Side
+    from routing.catalogue.trials.shelf import Side
 
 app = typer.Typer(no_args_is_help=True, help="The prompts of the rungs that ask a chat model.")
 

@@ -9,6 +9,7 @@ from app.wiring.documents import Documents
 if TYPE_CHECKING:
     from billing.budgets.book import Budgets
     from billing.ledger import Ledger
+    from retrieval.passage import Passage
     from routing.adapters.adapter import AdapterChooser
     from routing.adapters.registry import Adapters
     from routing.answer import Answerer
@@ -125,8 +126,17 @@ class Answers(Documents):
             meter=self.ledger,
             caller_of=self._caller_of,
             may_read_all=self.library.may_read_all,
+            search_as=self._search_as,
         )
-        return build_catalogue(self.database, around)
+        catalogue = build_catalogue(self.database, around)
+        self._closing.callback(catalogue.close)
+        return catalogue
+
+    def _search_as(self, caller: Caller, query: str) -> "tuple[Passage, ...]":
+        """What a question of this caller would find, as much of it as a question is given."""
+        from routing.flow import PASSAGES
+
+        return self.searcher.search(caller, query, limit=PASSAGES).passages[:PASSAGES]
 
     def _ladder(
         self,

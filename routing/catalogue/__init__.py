@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from routing.catalogue.figures import FiguresDesk
     from routing.catalogue.prices import ModelPriceBook
     from routing.catalogue.prompts import PromptDesk
-    from routing.catalogue.trials import TierWith, Trials
+    from routing.catalogue.trials.desk import TierWith, Trials
+    from routing.catalogue.trials.questions import SearchAs
     from routing.tier import TierSpec
 
 
@@ -31,13 +32,17 @@ class Catalogue:
     trials: "Trials"
     figures: "FiguresDesk"
 
+    def close(self) -> None:
+        """Ends trials that are under way."""
+        self.trials.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the catalogue is told of the rest of Rung.
 
-    currency: the plan's. tier_with: a rung that asks this chooser for its prompt. meter: charges trials to
-    whoever runs them. caller_of: the caller a user id stands for now.
+    currency: the plan's. tier_with: a rung that asks this chooser for its prompt. meter: counts what
+    trials cost. caller_of: the caller a user id stands for now. search_as: finds passages again for one.
     """
 
     currency: str
@@ -45,6 +50,7 @@ class Surroundings:
     meter: "Meter"
     caller_of: "CallerOf"
     may_read_all: "MayReadAll"
+    search_as: "SearchAs | None" = None
 
 
 def build_catalogue(
@@ -59,19 +65,19 @@ def build_catalogue(
     from routing.catalogue.files import PromptFiles
     from routing.catalogue.prices import ModelPriceBook
     from routing.catalogue.prompts import PromptDesk
-    from routing.catalogue.trials import Trials
+    from routing.catalogue.trials.desk import Trials
+    from routing.catalogue.trials.questions import Askers
     from routing.tier import load_specs
 
     ladder = tuple(specs or load_specs())
     prompts = PromptDesk(database, PromptFiles(ladder), clock)
     trials = Trials(
-        database=database,
-        desk=prompts,
-        specs=ladder,
+        database,
+        prompts,
+        ladder,
         tier_with=around.tier_with,
         meter=around.meter,
-        caller_of=around.caller_of,
-        may_read_all=around.may_read_all,
+        askers=Askers(around.caller_of, around.may_read_all, around.search_as),
         clock=clock,
     )
     prices = ModelPriceBook(database, around.currency, clock)

@@ -1,6 +1,6 @@
 """The tables of the catalogue: prompts put into service, trials of prompts, dated prices.
 
-Rows are added, never changed.
+Rows are added, never changed; only a trial's row follows what it does.
 """
 
 from datetime import datetime
@@ -35,9 +35,10 @@ class PromptEntryRow(SQLModel, table=True):
 class PromptTrialRow(SQLModel, table=True):
     """A prompt tried against the one in service, on its test set and on past questions.
 
-    `figures` are those of both, as `trials.Figures` gives them. `cost_nano` is what both cost together;
-    `stopped` is why it ended before it was through, if it did. Its answers are stored as they come, itself at
-    the end.
+    `figures` are those of both, as `trials.shelf.Side` has them, and `differences` what lies between them.
+    `state` is running or ended; `done` of `total` questions were asked, and `beat_at` is when that was last
+    written. `cost_nano` is what both cost together, `most_cost_nano` what they may. `stop_by` wants it to
+    end; `stopped` is why it ended before it was through, if it did. Its answers are stored as they come.
     """
 
     __tablename__ = "prompt_trial"
@@ -56,6 +57,14 @@ class PromptTrialRow(SQLModel, table=True):
     stopped: str = Field(sa_type=Text)
     verdict: str = Field(sa_type=Text)
     figures: list[dict[str, Any]] = Field(sa_type=JSON)
+    state: str
+    done: int
+    total: int
+    most_cost_nano: int | None = Field(default=None, sa_type=BigInt)
+    beat_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    stop_by: str = Field(default="")
+    differences: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
 
 
 class PromptTrialAnswerRow(SQLModel, table=True):

@@ -1,14 +1,19 @@
 """Trials of prompts, through the real premium rung against a provider on loopback."""
 
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from sqlmodel import select
 
-from app.core.errors import ConfigurationError, ForbiddenError, InputError, NotFoundError
+from app.core.errors import ConfigurationError, ConflictError, ForbiddenError, InputError, NotFoundError
 from app.core.identity import Caller
-from routing.catalogue.tables import PromptTrialAnswerRow
-from tests.fakes.openai_server import Failure, OpenAiServer, Reply
+from retrieval.passage import Passage
+from routing.catalogue.tables import PromptTrialAnswerRow, PromptTrialRow
+from routing.catalogue.trials import running
+from routing.tier import Tier, TierAnswer, TierAttempt, TierRequest
+from tests.fakes.openai_server import Failure, OpenAiServer, Reply, Tool
 from tests.routing.catalogue.conftest import ADMIN, Company
 from tests.routing.world import ANA, BEN, caller
 
@@ -28,7 +33,7 @@ def stored(company: Company) -> list[PromptTrialAnswerRow]:
         return list(session.exec(select(PromptTrialAnswerRow)).all())
 
 
-def test_both_prompts_answer_the_test_set_and_the_past_and_the_admin_pays(
+def test_both_prompts_answer_the_test_set_and_the_past_at_our_own_cost(
     company: Company, provider: OpenAiServer
 ) -> None:
     accept(company, LEAVE_ASKED)
@@ -45,7 +50,8 @@ def test_both_prompts_answer_the_test_set_and_the_past_and_the_admin_pays(
     new = company.world.meter.events[events:]
     assert len(new) == 2 * (TESTS + 1) and company.world.meter.held_nano == 0
     assert trial.cost_nano == sum(event.work.cost_nano for event in new) > 0
-    assert all(event.baseline_nano == event.price_nano for event in new if event.price_nano)
+    assert all(event.query_id.startswith("trial:") and event.work.outcome == "shadow" for event in new)
+    assert (trial.state, trial.done, trial.total) == ("ended", TESTS + 1, TESTS + 1)
     assert company.catalogue.trials.list("default", "premium.v1") == (trial,)
     assert company.catalogue.trials.list("elsewhere") == ()
 
@@ -74,7 +80,7 @@ def test_a_question_whose_asker_may_no_longer_read_its_documents_is_left_out(
     trial = small_company.catalogue.trials.run(ADMIN, "premium.v1", on="past")
     assert trial.left_out == 2 and trial.sides[0].past == 0
     assert not any("190000" in request.prompt for request in provider.requests[asked:])
-    assert "No past question" in trial.verdict
+    assert "Too little to judge quality: 0 past questions" in trial.verdict
 
 
 def test_the_same_question_is_asked_once_and_one_nobody_judged_is_not_rated(small_company: Company) -> None:
@@ -98,18 +104,118 @@ def test_what_breaks_in_the_middle_holds_no_money(
     def breaks(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("routing.catalogue.trials._outputs", breaks)
+    monkeypatch.setattr("routing.catalogue.trials.running._outputs", breaks)
     with pytest.raises(RuntimeError):
         small_company.catalogue.trials.run(ADMIN, "premium.v1")
     assert small_company.world.meter.held_nano == 0
+    (trial,) = small_company.catalogue.trials.list("default")
+    assert (trial.state, trial.done) == ("ended", 0) and "went wrong" in trial.stopped
 
 
-def test_a_budget_ends_it_and_what_was_done_is_kept(small_company: Company) -> None:
-    meter = small_company.world.meter
-    meter.cap_nano = 4 * meter.prices_nano["premium"]
+def test_without_room_in_the_budget_it_ends_at_once(small_company: Company, provider: OpenAiServer) -> None:
+    small_company.world.meter.cap_nano = 1
     trial = small_company.catalogue.trials.run(ADMIN, "premium.v1")
-    assert "do not fit" in trial.stopped
-    assert trial.sides[0].tests + trial.sides[1].tests == 4 == len(stored(small_company))
+    assert "do not fit" in trial.stopped and trial.done == 0
+    assert stored(small_company) == [] and provider.requests == []
+
+
+def test_it_ends_before_it_could_cost_more_than_it_may(small_company: Company) -> None:
+    trials = small_company.catalogue.trials
+    plan = trials.plan(ADMIN, "premium.v1")
+    dearest = plan.most_nano // TESTS
+    trial = trials.run(ADMIN, "premium.v1", most_cost_nano=dearest + plan.about_nano // TESTS)
+    assert 0 < trial.done < TESTS and "cost more than it was allowed" in trial.stopped
+    assert trial.most_cost_nano is not None and trial.cost_nano <= trial.most_cost_nano
+    assert [side.tests for side in trial.sides] == [trial.done, trial.done]
+    assert trials.run(ADMIN, "premium.v1", most_cost_nano=0).done == 0
+
+
+def test_what_it_would_ask_and_cost_is_told_before_and_asks_nothing(
+    small_company: Company, provider: OpenAiServer
+) -> None:
+    accept(small_company, LEAVE_ASKED)
+    small_company.ask("What is the hotel limit?")
+    asked, events = len(provider.requests), len(small_company.world.meter.events)
+    plan = small_company.catalogue.trials.plan(ADMIN, "premium.v1", on="past")
+    assert (plan.tests, plan.past, plan.rated, plan.left_out) == (TESTS, 2, 1, 0)
+    assert plan.answers == 2 * (TESTS + 2) and plan.against == "premium.v2"
+    assert 0 < plan.about_nano < plan.suggested_nano <= plan.most_nano
+    assert len(provider.requests) == asked and len(small_company.world.meter.events) == events
+    trial = small_company.catalogue.trials.run(ADMIN, "premium.v1", on="past")
+    assert trial.cost_nano <= plan.suggested_nano == trial.most_cost_nano and trial.stopped == ""
+
+
+def test_questions_with_an_accepted_answer_come_first(small_company: Company) -> None:
+    accept(small_company, LEAVE_ASKED)
+    small_company.ask("What is the hotel limit?")
+    trial = small_company.catalogue.trials.run(ADMIN, "premium.v1", on="past", limit=1)
+    assert (trial.sides[0].past, trial.sides[0].rated) == (1, 1)
+
+
+def test_it_runs_in_the_background_one_at_a_time_and_is_stopped_by_a_person(
+    small_company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = small_company.catalogue.trials
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(tier: Tier, request: TierRequest) -> Iterator[TierAttempt | TierAnswer]:
+        begun.set()
+        assert go_on.wait(60)
+        yield from outputs(tier, request)
+
+    outputs = running._outputs
+    monkeypatch.setattr(running, "_outputs", slowly)
+    trial = trials.start(ADMIN, "premium.v1")
+    assert begun.wait(60)
+    assert (trials.get("default", trial.id).state, trial.total) == ("running", TESTS)
+    with pytest.raises(ConflictError) as refused:
+        trials.start(ADMIN, "premium.v1")
+    assert refused.value.code == "trial_running"
+    with pytest.raises(ForbiddenError):
+        trials.stop(ANA, trial.id)
+    assert trials.stop(ADMIN, trial.id).stop_by == "ana@example.com"
+    go_on.set()
+    trials.close()
+    ended = trials.get("default", trial.id)
+    assert (ended.state, ended.done) == ("ended", 1) and ended.stopped
+    assert [side.tests for side in ended.sides] == [1, 1] and ended.ended_at is not None
+    assert small_company.world.meter.held_nano == 0
+    with pytest.raises(ConflictError) as refused:
+        trials.stop(ADMIN, trial.id)
+    assert refused.value.code == "trial_ended"
+    with pytest.raises(NotFoundError):
+        trials.stop(ADMIN, "none")
+
+
+def test_a_trial_whose_process_died_says_so_and_keeps_nobody_from_the_next(small_company: Company) -> None:
+    trials, database = small_company.catalogue.trials, small_company.world.database
+    trial_id = trials.run(ADMIN, "premium.v1", most_cost_nano=0).id
+    with database.write() as session:
+        row = session.get_one(PromptTrialRow, trial_id)
+        row.state, row.ended_at = "running", None
+        session.add(row)
+    assert trials.get("default", trial_id).state == "running"
+    small_company.clock.pass_days(0.02)
+    found = trials.get("default", trial_id)
+    assert found.state == "lost" and "process ended" in found.stopped
+    assert trials.run(ADMIN, "premium.v1", most_cost_nano=0).state == "ended"
+
+
+def test_a_past_question_may_search_again_and_finds_what_its_asker_may_read(
+    small_company: Company, provider: OpenAiServer
+) -> None:
+    accept(small_company, SALARY_ASKED)
+    asked_as: list[str] = []
+
+    def find(who: Caller, query: str) -> tuple[Passage, ...]:
+        asked_as.append(who.email)
+        return small_company.world.finder.search(who, query).passages
+
+    small_company.catalogue.trials._askers = replace(small_company.catalogue.trials._askers, search_as=find)
+    provider.default = Reply("", tools=(Tool.search("the director's pay"),))
+    small_company.catalogue.trials.run(ADMIN, "premium.v1", on="past")
+    assert asked_as and set(asked_as) == {ANA.email}
+    assert not any("190000" in request.prompt for request in provider.requests)
 
 
 def test_the_prompt_in_service_can_be_tried_alone(small_company: Company) -> None:
@@ -126,6 +232,8 @@ def test_what_cannot_be_tried_is_refused(small_company: Company) -> None:
         trials.run(ADMIN, "premium.v99")
     with pytest.raises(InputError):
         trials.run(ADMIN, "premium.v1", limit=0)
+    with pytest.raises(InputError):
+        trials.run(ADMIN, "premium.v1", most_cost_nano=-1)
     with pytest.raises(ConfigurationError, match="RUNG_LOCAL_URL"):
         trials.run(ADMIN, "local.v1")
     assert stored(small_company) == []

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from routing.catalogue.files import PromptCard
 from routing.catalogue.prices import NewPrice, PricedModel, PriceEntry
 from routing.catalogue.prompts import PromptEntry, Serving
-from routing.catalogue.shelf import Trial
+from routing.catalogue.trials.shelf import Trial
 from web.api.shapes import CONFLICT, PROBLEMS
 from web.auth import Admin
 from web.deps import Given

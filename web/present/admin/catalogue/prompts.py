@@ -10,7 +10,7 @@ from billing.money import format_money
 from routing.catalogue.figures import PromptFigures
 from routing.catalogue.files import Case, PromptCard
 from routing.catalogue.prompts import PromptEntry, Serving
-from routing.catalogue.shelf import Side, Trial
+from routing.catalogue.trials.shelf import Side, Trial
 from web.deps import Services
 from web.present.admin.catalogue.figures import interval_words, ms_words, quality_words
 from web.present.admin.catalogue.views import (

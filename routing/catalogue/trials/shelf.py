@@ -1,15 +1,23 @@
 """Trials as they are kept: read back as values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast
 
 from sqlmodel import col, select
 
+from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.errors import NotFoundError
 from routing.catalogue.tables import PromptTrialRow
+from routing.catalogue.trials.differences import Difference
+
+State = Literal["running", "ended", "lost"]
+"""Lost: nothing was heard of it for so long that its process must have ended."""
+
+LOST_AFTER = timedelta(minutes=15)
+"""Longer than any two answers take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,11 @@ class Side:
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A prompt tried against another one; the first side is the prompt tried. `left_out` past questions were
-    not asked, since their asker may no longer read all they were answered from."""
+    not asked, since their asker may no longer read all they were answered from.
+
+    `done` of `total` questions were asked of both. `most_cost_nano` ends it, so does `stop_by`, the person
+    who stopped it; `stopped` says why it ended early. `differences` are of what both were asked.
+    """
 
     id: str
     tier: str
@@ -63,13 +75,21 @@ class Trial:
     stopped: str
     verdict: str
     sides: tuple[Side, ...]
+    state: State
+    done: int
+    total: int
+    most_cost_nano: int | None
+    ended_at: datetime | None
+    stop_by: str
+    differences: tuple[Difference, ...]
 
 
 class TrialShelf:
     """The trials of an installation."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
         self._database = database
+        self._clock = clock
 
     def list(self, workspace_id: str, prompt_id: str | None = None) -> tuple[Trial, ...]:
         """Newest first."""
@@ -78,7 +98,7 @@ class TrialShelf:
             chosen = chosen.where(PromptTrialRow.prompt_id == prompt_id)
         with self._database.read() as session:
             rows = session.exec(chosen.order_by(col(PromptTrialRow.id).desc())).all()
-        return tuple(_trial(row) for row in rows)
+        return self._trials(rows)
 
     def get(self, workspace_id: str, trial_id: str) -> Trial:
         """Raises NotFoundError `no_such_trial`."""
@@ -86,10 +106,19 @@ class TrialShelf:
             row = session.get(PromptTrialRow, trial_id)
         if row is None or row.workspace_id != workspace_id:
             raise NotFoundError(f"There is no trial {trial_id}.", code="no_such_trial")
-        return _trial(row)
+        return self._trials([row])[0]
+
+    def running(self, workspace_id: str) -> Trial | None:
+        """The one that runs, if any."""
+        return next((trial for trial in self.list(workspace_id) if trial.state == "running"), None)
+
+    def _trials(self, rows: Sequence[PromptTrialRow]) -> tuple[Trial, ...]:
+        now = self._clock()
+        return tuple(_trial(row, now) for row in rows)
 
 
-def _trial(row: PromptTrialRow) -> Trial:
+def _trial(row: PromptTrialRow, now: datetime) -> Trial:
+    lost = row.state == "running" and (row.beat_at is None or now - row.beat_at > LOST_AFTER)
     return Trial(
         id=row.id,
         tier=row.tier,
@@ -100,9 +129,16 @@ def _trial(row: PromptTrialRow) -> Trial:
         by=row.by,
         cost_nano=row.cost_nano,
         left_out=row.left_out,
-        stopped=row.stopped,
+        stopped="Its process ended before it was through." if lost else row.stopped,
         verdict=row.verdict,
         sides=tuple(_side(figures) for figures in row.figures),
+        state="lost" if lost else cast(State, row.state),
+        done=row.done,
+        total=row.total,
+        most_cost_nano=row.most_cost_nano,
+        ended_at=row.ended_at,
+        stop_by=row.stop_by,
+        differences=tuple(Difference(**found) for found in row.differences),
     )
 
 
