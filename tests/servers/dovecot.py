@@ -21,8 +21,8 @@ base_dir = {run}
 state_dir = {run}
 log_path = {folder}/dovecot.log
 protocols = imap
-listen = 127.0.0.1
-ssl = yes
+listen = 127.0.0.1, {elsewhere}
+ssl = {ssl}
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
 disable_plaintext_auth = {need_tls}
@@ -77,11 +77,20 @@ namespace shared {{
   list = yes
   subscriptions = no
 }}
+namespace others {{
+  type = shared
+  prefix = Others/%%u/
+  separator = /
+  location = maildir:{mail}/%%u:INDEXPVT={mail}/%u/others/%%u
+  list = children
+  subscriptions = no
+}}
 protocol imap {{
   mail_plugins = acl imap_acl
 }}
 plugin {{
   acl = vfile
+  acl_shared_dict = file:{mail}/shared-mailboxes
 }}
 """
 
@@ -98,6 +107,8 @@ class Dovecot:
     gid: int
     secrets: Mapping[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    elsewhere: str = "127.0.0.2"
+    """The same server under an address from which it takes no caller for its own machine."""
 
     @property
     def certificate(self) -> Path:
@@ -121,6 +132,11 @@ class Dovecot:
             (path / part).mkdir(parents=True, exist_ok=True)
         (path / "dovecot-acl").write_text(access)
         self.give(self.folder / "mail" / "public")
+
+    def files(self, user: str, folder: str = "INBOX") -> list[Path]:
+        """The mails of a folder as they lie on the disk, in the order of their names."""
+        path = self.folder / "mail" / user / ("" if folder == "INBOX" else "." + folder.replace("/", "."))
+        return sorted(each for part in ("cur", "new") for each in (path / part).glob("*"))
 
     def give(self, path: Path) -> None:
         if os.getuid() == 0:
@@ -180,8 +196,13 @@ def _accounts() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def dovecot(users: Mapping[str, str], *, need_tls: bool = False, connections: int = 20) -> Iterator[Dovecot]:
-    """Starts a server with these users and their passwords, and stops it in the end."""
+def dovecot(
+    users: Mapping[str, str], *, need_tls: bool = False, tls: bool = True, connections: int = 20
+) -> Iterator[Dovecot]:
+    """Starts a server with these users and their passwords, and stops it in the end.
+
+    `need_tls` refuses a password in the clear at the address `elsewhere`; without `tls` it speaks none.
+    """
     program = needs("dovecot", "apt-get install dovecot-imapd")
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     folder.chmod(0o755)
@@ -199,6 +220,8 @@ def dovecot(users: Mapping[str, str], *, need_tls: bool = False, connections: in
             mail=folder / "mail",
             port=port,
             tls_port=tls_port,
+            elsewhere=Dovecot.elsewhere,
+            ssl="yes" if tls else "no",
             need_tls="yes" if need_tls else "no",
             connections=connections,
             **accounts,

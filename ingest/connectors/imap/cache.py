@@ -10,7 +10,8 @@ from typing import Any
 
 from ingest.connectors.imap.mails import Mail, Part
 
-_FORM = 1
+_FORM = 2
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class MailCache:
@@ -22,14 +23,32 @@ class MailCache:
 
     def find(self, folder: str, validity: int, uids: Iterable[int]) -> dict[int, Mail]:
         """Those that are known; forgets all others of the folder."""
-        wanted = set(uids)
+        try:
+            return self._find(folder, validity, set(uids))
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
+            return {}
+
+    def _find(self, folder: str, validity: int, wanted: set[int]) -> dict[int, Mail]:
         rows = self._database.execute(
             "SELECT uid, about FROM mail WHERE folder = ? AND validity = ?", (folder, validity)
-        )
-        found = {uid: _mail(json.loads(about)) for uid, about in rows if uid in wanted}
+        ).fetchall()
+        gone = [(folder, validity, uid) for uid, _ in rows if uid not in wanted]
         with self._database:
             self._database.execute("DELETE FROM mail WHERE folder = ? AND validity <> ?", (folder, validity))
-        return found
+            self._database.executemany("DELETE FROM mail WHERE folder = ? AND validity = ? AND uid = ?", gone)
+        return {uid: _mail(json.loads(about)) for uid, about in rows if uid in wanted}
+
+    def keep_folders(self, folders: Iterable[str]) -> None:
+        """Forgets all folders but these."""
+        kept = set(folders)
+        gone = [
+            (name,)
+            for (name,) in self._database.execute("SELECT DISTINCT folder FROM mail")
+            if name not in kept
+        ]
+        with self._database:
+            self._database.executemany("DELETE FROM mail WHERE folder = ?", gone)
 
     def keep(self, folder: str, validity: int, mails: Sequence[Mail]) -> None:
         rows = [(folder, validity, mail.uid, json.dumps(asdict(mail), default=str)) for mail in mails]
@@ -48,13 +67,20 @@ class MailCache:
                 "CREATE TABLE IF NOT EXISTS mail (folder TEXT, validity INTEGER, uid INTEGER, about TEXT, "
                 "PRIMARY KEY (folder, validity, uid))"
             )
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
             database.close()
-            if self._path is None:
+            if self._path is None or error.sqlite_errorcode not in _DAMAGED:
                 raise
             self._path.unlink()
             return self._open()
         return database
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        if self._path is None or error.sqlite_errorcode not in _DAMAGED:
+            raise error
+        self._database.close()
+        self._path.unlink()
+        self._database = self._open()
 
 
 def _mail(about: dict[str, Any]) -> Mail:

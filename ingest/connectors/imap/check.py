@@ -27,9 +27,9 @@ def check_mailbox(settings: ImapSettings, connection: MailConnection, folders: F
     try:
         found = folders.all()
         opened = [_opens(connection, folder) for folder in found]
-    except (RungError, RefusedError) as error:
-        why = error.message if isinstance(error, RungError) else "The server refuses to list the folders."
-        return Check(False, why, (reached, signed_in, Finding(False, "The folders cannot be listed.", why)))
+    except RungError as error:
+        listed = Finding(False, "The folders cannot be listed.", error.message)
+        return Check(False, error.message, (reached, signed_in, listed))
     findings = [reached, signed_in, _reading(found, opened), *_access(settings, found)]
     if not any(count is not None for count in opened):
         return Check(
@@ -41,7 +41,7 @@ def check_mailbox(settings: ImapSettings, connection: MailConnection, folders: F
 
 def _opens(connection: MailConnection, folder: Folder) -> int | None:
     try:
-        return connection.examine(folder.name)
+        return connection.examine(folder.name)[0]
     except RefusedError:
         return None
 
@@ -64,7 +64,7 @@ def _access(settings: ImapSettings, found: list[Folder]) -> list[Finding]:
     if any(not folder.shared for folder in found):
         owner = settings.owner
         findings.append(
-            Finding(True, f"Private folders are for {owner} alone.")
+            Finding(True, f"Private folders are for {owner}, and whom their rights name.")
             if owner
             else Finding(
                 False, "Nobody may read the private folders.", "Give the mailbox's owner as an e-mail."

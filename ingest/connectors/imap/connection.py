@@ -22,14 +22,23 @@ _BUSY = (
     "[limit]",
     "[unavailable]",
     "[inuse]",
-    "try again",
-    "rate",
+    "try again later",
+    "rate limit",
+    "rate-limit",
+    "throttl",
 )
+_WRONG = ("[authenticationfailed]", "[authorizationfailed]", "[expired]")
 _BUSY_WAIT_SECONDS = 60.0
 
 
-class RefusedError(Exception):
-    """The server said NO to one command; the connection is as good as before."""
+class RefusedError(UnavailableError):
+    """The server said NO to one command; the connection is as good as before. `said` are its words."""
+
+    default_code = "refused_by_server"
+
+    def __init__(self, host: str, said: str) -> None:
+        super().__init__(f"{host} refuses a command ({said}); look into the mail server's log.")
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class MailConnection:
         self._calls = context.calls
         self._client: imapclient.IMAPClient | None = None
         self._examined: tuple[str, int] | None = None
+        self.times_opened = 0
+        """Numbers of mails, unlike UIDs, mean nothing after another opening."""
 
     def run(self, work: Callable[[imapclient.IMAPClient], T]) -> T:
         """What `work` gives.
@@ -73,7 +84,7 @@ class MailConnection:
                 self._drop()
                 raise self._broken(error) from error
             except IMAPClientError as error:
-                raise RefusedError(_words(error)) from error
+                raise RefusedError(self._settings.host, _words(error)) from error
 
         return self._calls.run(self._settings.host, attempt)
 
@@ -95,11 +106,12 @@ class MailConnection:
             None if size is None else int(size),
         )
 
-    def examine(self, folder: str) -> int:
-        """Opens a folder for reading alone and tells how many mails it holds; nothing is marked as seen."""
+    def examine(self, folder: str) -> tuple[int, int]:
+        """Opens a folder for reading alone: how many mails it holds, and its UIDVALIDITY."""
+        self._examined = None
         found: dict[bytes, Any] = self.run(lambda client: client.select_folder(folder, readonly=True))
         self._examined = (folder, int(found.get(b"UIDVALIDITY", 0)))
-        return int(found[b"EXISTS"])
+        return int(found[b"EXISTS"]), self._examined[1]
 
     def fetch(self, numbers: Sequence[int], items: Sequence[str], *, uids: bool = True) -> dict[int, Any]:
         """FETCH in the folder that was opened last; what is gone is missing from the result."""
@@ -130,6 +142,7 @@ class MailConnection:
                 raise
             client.normalise_times = False
             self._client = client
+            self.times_opened += 1
             self._examine_again(client)
         return self._client
 
@@ -137,7 +150,12 @@ class MailConnection:
         if self._examined is None:
             return
         folder, validity = self._examined
-        found = client.select_folder(folder, readonly=True)
+        try:
+            found = client.select_folder(folder, readonly=True)
+        except IMAPClientError as error:
+            if not isinstance(error, IMAPClientAbortError):
+                self._examined = None
+            raise
         if int(found.get(b"UIDVALIDITY", 0)) != validity:
             self._examined = None
             raise UnavailableError(
@@ -191,7 +209,7 @@ class MailConnection:
                 client.login(settings.username, password)
         except (LoginError, UnicodeEncodeError) as error:
             said = _words(error).lower()
-            if any(word in said for word in _BUSY):
+            if any(word in said for word in _BUSY) and not any(word in said for word in _WRONG):
                 raise TryAgainError(
                     f"{settings.host} takes no more connections of this account now.",
                     code="rate_limited",

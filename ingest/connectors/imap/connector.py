@@ -30,7 +30,7 @@ from ingest.connectors.imap.state import At, Seen, State
 
 _CHECKPOINT_EVERY = 50
 _TOGETHER = 25
-_PASSING = {"vanished"}
+_PASSING = {"vanished", "refused_by_server"}
 
 
 class ImapConnector:
@@ -90,8 +90,9 @@ class ImapConnector:
             elif (state.at and state.at.folder == folder.id) or state.folders.get(folder.id) != now[
                 folder.id
             ]:
-                yield from self._folder(folder, look, state, known, moved.get(folder.id))
+                yield from self._read(folder, look, state, known, moved.get(folder.id))
         state.folders = {name: seen for name, seen in state.folders.items() if name in now}
+        self._folders.forget_others([folder for folder, _ in looks])
         yield Checkpoint(state.write(), last=True)
 
     def fetch(self, external_id: str) -> Upsert | Delete | Failure:
@@ -102,7 +103,7 @@ class ImapConnector:
             look = self._look(folder)
             if isinstance(look, Failure):
                 return look if look.code != "vanished" else Delete(external_id)
-            for batch in self._plan(folder, look):
+            for batch in self._plan(folder):
                 for item in batch.items:
                     if item.external_id == external_id:
                         return self._reader.read(item, folder.access, {})
@@ -117,7 +118,7 @@ class ImapConnector:
                 if look.code != "vanished":
                     unreadable.append(folder.name)
                 continue
-            for batch in self._plan(folder, look):
+            for batch in self._plan(folder):
                 yield from (item.external_id for item in batch.items)
         if unreadable:
             raise UnavailableError(
@@ -131,6 +132,19 @@ class ImapConnector:
         self._connection.close()
         self._cache.close()
 
+    def _read(
+        self, folder: Folder, status: Status, state: State, known: KnownRevision, before: str | None
+    ) -> Iterator[Change]:
+        """A folder's changes; one that goes away meanwhile is a failure, and the others are read."""
+        try:
+            yield from self._folder(folder, status, state, known, before)
+        except RefusedError:
+            look = self._look(folder)
+            if not isinstance(look, Failure):
+                raise
+            state.folders.pop(folder.id, None)
+            yield look
+
     def _folder(
         self, folder: Folder, status: Status, state: State, known: KnownRevision, before: str | None
     ) -> Iterator[Change]:
@@ -139,7 +153,7 @@ class ImapConnector:
         clean, after = (at.clean, at.after) if at else (True, "")
         state.at = None
         waiting: list[Batch] = []
-        for batch in [b for b in self._plan(folder, status) if b.root > after] + [None]:
+        for batch in [b for b in self._plan(folder) if b.root > after] + [None]:
             if batch is not None:
                 waiting.append(batch)
                 if sum(len(each.items) for each in waiting) < _TOGETHER:
@@ -177,8 +191,8 @@ class ImapConnector:
             )
         return status
 
-    def _plan(self, folder: Folder, status: Status) -> list[Batch]:
-        mails = self._folders.mails(folder, status.uid_validity)
+    def _plan(self, folder: Folder) -> list[Batch]:
+        mails = self._folders.mails(folder)
         return plan(
             folder.id, mails, threads=self._settings.threads, limit_bytes=self._context.max_file_bytes
         )
@@ -186,7 +200,8 @@ class ImapConnector:
     def _seen(self, folder: Folder, status: Status) -> Seen:
         settings = self._settings
         about = (
-            f"{sorted(map(str, folder.access))} {settings.since} {settings.threads} {settings.attachments}"
+            f"{sorted(map(str, folder.access))} {settings.since} {settings.threads} {settings.attachments} "
+            f"{self._context.max_file_bytes}"
         )
         digest = hashlib.sha256(about.encode()).hexdigest()[:12]
         return [status.uid_validity, status.uid_next, status.messages, status.mod_sequence, digest]

@@ -24,7 +24,8 @@ class GoneError(Exception):
 def fetch_whole(connection: MailConnection, uids: Sequence[int], limit_bytes: int) -> dict[int, bytes]:
     """Whole mails by UID, in one question; what is gone is missing."""
     found = connection.fetch(uids, [f"BODY.PEEK[]<0.{limit_bytes + 1}>"]) if uids else {}
-    return {uid: _body(about, b"BODY[]") for uid, about in found.items()}
+    bodies = {uid: _body_or_none(about, b"BODY[]") for uid, about in found.items()}
+    return {uid: body for uid, body in bodies.items() if body is not None}
 
 
 def mail_bytes(
@@ -53,7 +54,7 @@ def attachment_bytes(connection: MailConnection, mail: Mail, part: Part) -> byte
         ValueError: it is not encoded as it says.
     """
     found = connection.fetch([mail.uid], [f"BODY.PEEK[{part.number}]"]).get(mail.uid)
-    data = _body(found, f"BODY[{part.number}]".encode())
+    data = _body(found, f"BODY[{part.number}]".encode(), empty=not part.size_bytes)
     if part.encoding == "base64":
         try:
             return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/=]", b"", data))
@@ -92,16 +93,22 @@ def _texts(connection: MailConnection, mail: Mail) -> bytes:
             b"--" + boundary,
             _body(found, name + b".MIME]").strip(b"\r\n"),
             b"",
-            _body(found, name + b"]"),
+            _body(found, name + b"]", empty=not part.size_bytes),
         ]
     return b"\r\n".join([*lines, b"--" + boundary + b"--", b""])
 
 
-def _body(found: Any, name: bytes) -> bytes:
-    if not found:
+def _body(found: Any, name: bytes, *, empty: bool = False) -> bytes:
+    body = _body_or_none(found or {}, name)
+    if body is None and not empty:
         raise GoneError
+    return body or b""
+
+
+def _body_or_none(found: Mapping[bytes, Any], name: bytes) -> bytes | None:
+    """A body from what FETCH gave; servers answer NIL for one that was expunged meanwhile."""
     for key, value in found.items():
         # A part of a body comes back with where it begins: BODY[]<0>.
         if key.partition(b"<")[0].upper() == name.upper():
-            return value if isinstance(value, bytes) else b"" if value is None else str(value).encode()
-    raise GoneError
+            return value if isinstance(value, bytes) or value is None else str(value).encode()
+    return None

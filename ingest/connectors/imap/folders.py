@@ -6,18 +6,20 @@ from datetime import date
 
 import structlog
 
+from app.core.errors import UnavailableError
 from app.core.identity import NOBODY, AccessList, Principal
 from ingest.connector import ReadContext
-from ingest.connectors.imap.access import read_acl
+from ingest.connectors.imap.access import person, read_acl
 from ingest.connectors.imap.cache import MailCache
 from ingest.connectors.imap.connection import MailConnection, RefusedError
-from ingest.connectors.imap.mails import HEADERS, Mail, read_summary
+from ingest.connectors.imap.mails import HEADERS, Mail, is_gone, read_summary, refused_mail
 from ingest.connectors.imap.settings import ImapSettings
 from ingest.connectors.paths import PathPatterns
 from ingest.remote import SourceWaitError
 
 _LISTED = 500
 _SUMMARIES = 200
+_LISTINGS = 3
 _NOT_READ = {b"\\noselect", b"\\nonexistent"}
 _SPECIAL = {b"\\trash", b"\\junk", b"\\drafts", b"\\all"}
 _log = structlog.get_logger()
@@ -49,10 +51,10 @@ class Folders:
 
     def all(self) -> list[Folder]:
         """Those that are wanted, in the order of their ids."""
-        foreign, own = self._namespaces()
+        spaces = self._namespaces()
         listed = {
             name: (flags, mark)
-            for directory in ("", *foreign)
+            for directory in ("", *spaces.others, *spaces.shared)
             for flags, mark, name in self._connection.run(
                 lambda client, directory=directory: client.list_folders(directory, "*")  # type: ignore[misc]
             )
@@ -66,26 +68,51 @@ class Folders:
             named = bool(self._settings.folders)
             if low & _NOT_READ or (low & _SPECIAL and not named) or not self._patterns.wants(path):
                 continue
-            shared = len(_longest(name, foreign)) > len(_longest(name, own))
-            found.append(self._folder(name, folder_id(name, separator), shared, asks_acl))
+            shared, owner = spaces.whose(name, separator, self._settings.owner)
+            found.append(self._folder(name, folder_id(name, separator), shared, owner, asks_acl))
         return sorted(found, key=lambda folder: folder.id)
 
-    def mails(self, folder: Folder, validity: int) -> list[Mail]:
+    def mails(self, folder: Folder) -> list[Mail]:
         """The mails in a folder that are not marked as deleted, from what is known and what the server tells.
 
         Raises:
             RefusedError: the folder may not be read, or is gone.
+            UnavailableError: the connection broke each time while the folder was listed.
         """
-        count = self._connection.examine(folder.name)
-        uids = list(self._uids(count))
-        name = f"{folder.name}\n{self._settings.attachments}"
+        uids, validity = self._listed(folder)
+        name = self._kept_as(folder)
         known = self._cache.find(name, validity, uids)
         new = [uid for uid in uids if uid not in known]
         for start in range(0, len(new), _SUMMARIES):
-            mails = self._summaries(new[start : start + _SUMMARIES])
-            self._cache.keep(name, validity, mails)
+            mails = self._summaries(new[start : start + _SUMMARIES], validity)
+            self._cache.keep(name, validity, [mail for mail in mails if not mail.refused])
             known.update((mail.uid, mail) for mail in mails)
         return [known[uid] for uid in uids if uid in known]
+
+    def forget_others(self, folders: list[Folder]) -> None:
+        """Drops what was kept of folders that are no longer there."""
+        self._cache.keep_folders(self._kept_as(folder) for folder in folders)
+
+    def _kept_as(self, folder: Folder) -> str:
+        return f"{folder.name}\n{self._settings.attachments}"
+
+    def _listed(self, folder: Folder) -> tuple[list[int], int]:
+        """The UIDs and the UIDVALIDITY; numbers of mails hold for one connection alone."""
+        for _ in range(_LISTINGS):
+            count, validity = self._connection.examine(folder.name)
+            opened = self._connection.times_opened
+            try:
+                uids = list(self._uids(count))
+            except RefusedError:
+                if self._connection.times_opened == opened:
+                    raise
+                continue
+            if self._connection.times_opened == opened:
+                return uids, validity
+        raise UnavailableError(
+            f"The connection broke each time while the folder {folder.name} was listed; it is tried again.",
+            code="source_unreachable",
+        )
 
     def _uids(self, count: int) -> Iterator[int]:
         for start in range(1, count + 1, _LISTED):
@@ -97,55 +124,84 @@ class Folders:
                 if b"UID" in about and b"\\Deleted" not in about.get(b"FLAGS", ()) and not early:
                     yield int(about[b"UID"])
 
-    def _summaries(self, uids: list[int]) -> list[Mail]:
+    def _summaries(self, uids: list[int], validity: int) -> list[Mail]:
         items = ["RFC822.SIZE", "INTERNALDATE", HEADERS]
         apart = self._settings.attachments
         try:
             found = self._connection.fetch(uids, [*items, "BODYSTRUCTURE"])
+        except RefusedError:
+            pass
         except SourceWaitError as error:
             if error.code != "source_unreachable" or len(uids) == 1:
                 raise
-            # One mail whose structure the server tells wrongly would hold up all others: ask one by one.
-            return [mail for uid in uids for mail in self._one_summary(uid, items)]
-        return [read_summary(uid, about, apart=apart) for uid, about in found.items()]
+        else:
+            return [read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)]
+        # One mail that the server cannot tell of would hold up all others: ask one by one.
+        return [mail for uid in uids for mail in self._one_summary(uid, items, validity)]
 
-    def _one_summary(self, uid: int, items: list[str]) -> Iterator[Mail]:
+    def _one_summary(self, uid: int, items: list[str], validity: int) -> Iterator[Mail]:
         for asked in ([*items, "BODYSTRUCTURE"], items):
             try:
                 found = self._connection.fetch([uid], asked)
+            except RefusedError as error:
+                _log.warning("mail_refused", uid=uid, said=error.said)
+                yield refused_mail(uid, validity)
+                return
             except SourceWaitError:
                 if asked == items:
                     raise
                 _log.warning("mail_structure_unreadable", uid=uid)
                 continue
+            apart = self._settings.attachments
             yield from (
-                read_summary(n, about, apart=self._settings.attachments) for n, about in found.items()
+                read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)
             )
             return
 
-    def _namespaces(self) -> tuple[list[str], list[str]]:
-        """The beginnings of names that are other people's or shared, and of one's own."""
+    def _namespaces(self) -> "_Namespaces":
         if not self._connection.has("NAMESPACE"):
-            return [], [""]
+            return _Namespaces([""], [], [])
         spaces = self._connection.run(lambda client: client.namespace())
         own, others, shared = (
             [prefix for prefix, _ in space or ()] for space in (spaces.personal, spaces.other, spaces.shared)
         )
-        return [*others, *shared], own or [""]
+        return _Namespaces(own or [""], others, shared)
 
-    def _folder(self, name: str, external_id: str, shared: bool, asks_acl: bool) -> Folder:
-        if not shared:
-            owner = self._settings.owner
-            access = frozenset({Principal.user(owner)}) if owner else NOBODY
-            return Folder(name, external_id, access, shared=False)
+    def _folder(self, name: str, external_id: str, shared: bool, owner: str | None, asks_acl: bool) -> Folder:
+        alone = frozenset({Principal.user(owner)}) if owner else NOBODY
+        if not shared and not (owner and asks_acl):
+            return Folder(name, external_id, alone, shared=False)
         if not asks_acl:
             return Folder(name, external_id, self._context.default_access, shared=True)
         try:
             entries = self._connection.run(lambda client: client.getacl(name))
         except RefusedError:
-            return Folder(name, external_id, NOBODY, shared=True, acl_refused=True)
+            access = NOBODY if shared else alone
+            return Folder(name, external_id, access, shared=shared, acl_refused=shared)
         told = [(_text(who), _text(rights)) for who, rights in entries]
-        return Folder(name, external_id, read_acl(told, owner=self._settings.owner), shared=True)
+        domain = (self._settings.owner or "").partition("@")[2]
+        named = read_acl(told, owner=owner, domain=domain)
+        # Servers leave out the owner, who may read whatever the list says of others.
+        return Folder(name, external_id, named | alone, shared=shared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Namespaces:
+    """How the names of one's own folders begin, of other people's, and of those that are nobody's."""
+
+    own: list[str]
+    others: list[str]
+    shared: list[str]
+
+    def whose(self, name: str, separator: str, me: str | None) -> tuple[bool, str | None]:
+        """Whether a folder is shared, and the e-mail address of its owner where it has one."""
+        own, other = _longest(name, self.own), _longest(name, self.others)
+        if len(max(other, _longest(name, self.shared), key=len)) <= len(own):
+            return False, me
+        if len(other) <= len(_longest(name, self.shared)) or not separator:
+            return True, None
+        user = person(name[len(other) :].partition(separator)[0], (me or "").partition("@")[2])
+        return True, user.name if user else None
 
 
 def folder_id(name: str, separator: str) -> str:

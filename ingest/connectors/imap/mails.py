@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
@@ -16,6 +16,7 @@ HEADERS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID REFERENCES IN-REPLY-TO SUBJECT DA
 _MESSAGE_ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _DEEPEST = 20
+_WHOLE_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,25 @@ class Mail:
     texts: tuple[Part, ...]
     attachments: tuple[Part, ...]
     whole: bool
-    """Whether it is read as it is; else only its texts, since attachments are documents of their own."""
+    """Whether it is read as it is; else only its texts: attachments are documents of their own, and large
+    images between the lines hold no text."""
+    refused: bool = False
+    """Whether the server tells nothing of it."""
 
     @property
     def text_bytes(self) -> int:
-        return self.size_bytes if self.whole else sum(part.size_bytes for part in self.texts) + 4096
+        return self.size_bytes if self.whole else _bytes(self.texts) + 4096
+
+
+def is_gone(found: Mapping[bytes, Any]) -> bool:
+    """Whether the mail was expunged meanwhile: servers answer NIL for its headers then."""
+    return next((value for name, value in found.items() if name.startswith(b"BODY[HEADER")), None) is None
 
 
 def read_summary(uid: int, found: Mapping[bytes, Any], *, apart: bool) -> Mail:
     """A mail from what FETCH gave of it. `apart` is whether attachments are taken out of it."""
     raw = next((value for name, value in found.items() if name.startswith(b"BODY[HEADER")), b"") or b""
+    raw = raw if isinstance(raw, bytes) else str(raw).encode()
     headers = _headers(raw)
     size = int(found.get(b"RFC822.SIZE") or 0)
     arrived = found.get(b"INTERNALDATE")
@@ -76,8 +86,18 @@ def read_summary(uid: int, found: Mapping[bytes, Any], *, apart: bool) -> Mail:
         date=date,
         texts=texts,
         attachments=attachments,
-        whole=not attachments,
+        whole=not attachments and (size <= _WHOLE_BYTES or not texts or _bytes(texts) > size // 2),
     )
+
+
+def refused_mail(uid: int, validity: int) -> Mail:
+    """A mail that the server has but tells nothing of."""
+    never = datetime.fromtimestamp(0, UTC)
+    return Mail(uid, 0, f"refused-{validity}-{uid}", (), "", "", never, (), (), whole=True, refused=True)
+
+
+def _bytes(parts: Iterable[Part]) -> int:
+    return sum(part.size_bytes for part in parts)
 
 
 def _headers(raw: bytes) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.core.identity import AccessList
 from ingest.connector import Change, Failure, KnownRevision, Unchanged, Upsert
-from ingest.connectors.imap.connection import MailConnection
+from ingest.connectors.imap.connection import MailConnection, RefusedError
 from ingest.connectors.imap.content import GoneError, as_mbox, attachment_bytes, fetch_whole, mail_bytes
 from ingest.connectors.imap.folders import Folder
 from ingest.connectors.imap.items import Item
@@ -49,6 +49,8 @@ class Reader:
             return refused
         try:
             content = self._content(item, ahead)
+        except RefusedError as error:
+            return _refused(item, error.said, access)
         except GoneError:
             return Failure(item.external_id, "vanished", "A mail went away while it was read.", access)
         except ValueError as error:
@@ -68,11 +70,16 @@ class Reader:
                 if size > _AT_ONCE_BYTES:
                     break
                 uids += [mail.uid for mail in item.mails if mail.size_bytes <= self._limit]
-        return fetch_whole(self._connection, uids, self._limit)
+        try:
+            return fetch_whole(self._connection, uids, self._limit)
+        except RefusedError:
+            return {}  # one of them cannot be read: each is asked for alone
 
     def _refusal(self, item: Item, access: AccessList) -> Failure | None:
         if item.part is not None:
             return self._refused_part(item, item.part, access)
+        if any(mail.refused for mail in item.mails):
+            return _refused(item, "it tells nothing of it", access)
         size = sum(mail.text_bytes for mail in item.mails)
         if size > self._limit:
             return self._too_large(item, size, access)
@@ -131,3 +138,12 @@ class Reader:
             updated_at=last.date,
             media_type=media_type,
         )
+
+
+def _refused(item: Item, said: str, access: AccessList) -> Failure:
+    return Failure(
+        item.external_id,
+        "refused_by_server",
+        f"The mail server does not hand it over ({said}); look into its log. The next sync tries again.",
+        access,
+    )

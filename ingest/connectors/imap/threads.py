@@ -1,5 +1,6 @@
 """Mails of one folder as threads: by References and In-Reply-To, else by the subject of a reply."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,18 +22,17 @@ class Thread:
 
 
 def without_copies(mails: Iterable[Mail]) -> list[Mail]:
-    """Each mail once, by date. Copies have the same key and size; another mail gets a key of its own."""
-    seen: dict[str, int] = {}
+    """Each mail once, by date. Another mail with the same Message-ID gets a key of its own."""
+    seen: dict[str, set[str]] = {}
     kept: list[Mail] = []
     for mail in sorted(mails, key=lambda each: (each.date, each.uid)):
-        if mail.key not in seen:
-            seen[mail.key] = mail.size_bytes
-            kept.append(mail)
-        elif seen[mail.key] != mail.size_bytes:
-            key = f"{mail.key}~{mail.size_bytes}"
-            if key not in seen:
-                seen[key] = mail.size_bytes
-                kept.append(_renamed(mail, key))
+        about = f"{mail.size_bytes} {mail.date.isoformat()} {mail.author} {mail.subject}"
+        others = seen.setdefault(mail.key, set())
+        if about in others:
+            continue
+        mark = hashlib.sha256(about.encode()).hexdigest()[:12]
+        kept.append(replace(mail, key=f"{mail.key}~{mark}") if others else mail)
+        others.add(about)
     return kept
 
 
@@ -82,7 +82,3 @@ def split(mails: Sequence[Mail], limit_bytes: int) -> list[tuple[Mail, ...]]:
             size = mail.text_bytes
         parts[-1].append(mail)
     return [tuple(part) for part in parts]
-
-
-def _renamed(mail: Mail, key: str) -> Mail:
-    return replace(mail, key=key)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from ingest.connector import Change, Checkpoint, Delete, Failure, Upsert
+from ingest.connector import Change, Checkpoint, Delete, Failure, Unchanged, Upsert
 from ingest.document import SourceDocument
 
 
@@ -16,6 +16,10 @@ def upserts(changes: Iterable[Change]) -> Mapping[str, SourceDocument]:
 
 def failures(changes: Iterable[Change]) -> Mapping[str, str]:
     return {c.external_id: c.code for c in changes if isinstance(c, Failure)}
+
+
+def unchanged(changes: Iterable[Change]) -> set[str]:
+    return {c.external_id for c in changes if isinstance(c, Unchanged)}
 
 
 def deletes(changes: Iterable[Change]) -> set[str]:
