@@ -178,11 +178,16 @@ class Folders:
         except RefusedError:
             access = NOBODY if shared else alone
             return Folder(name, external_id, access, shared=shared, acl_refused=shared)
-        told = [(_text(who), _text(rights)) for who, rights in entries]
+        told = [(self._who(_text(who), shared), _text(rights)) for who, rights in entries]
         domain = (self._settings.owner or "").partition("@")[2]
         named = read_acl(told, owner=owner, domain=domain)
         # Servers leave out the owner, who may read whatever the list says of others.
         return Folder(name, external_id, named | alone, shared=shared)
+
+    def _who(self, identifier: str, shared: bool) -> str:
+        # The account's own name in its own folders stands for the person whom the settings name.
+        mine = not shared and identifier.removeprefix("-").lower() == self._settings.username.lower()
+        return identifier[: identifier.startswith("-")] + "owner" if mine else identifier
 
 
 @dataclass(frozen=True, slots=True)
