@@ -12,7 +12,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from app.core.errors import InputError, UnavailableError
 from ingest.connector import ReadContext
 from ingest.connectors.imap.settings import ImapSettings
-from ingest.remote import TryAgainError
+from ingest.remote import SourceWaitError, TryAgainError
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 60.0
@@ -29,6 +29,7 @@ _BUSY = (
 )
 _WRONG = ("[authenticationfailed]", "[authorizationfailed]", "[expired]")
 _BUSY_WAIT_SECONDS = 60.0
+_MOST_BREAKS = 20
 
 
 class RefusedError(UnavailableError):
@@ -60,6 +61,7 @@ class MailConnection:
         self._calls = context.calls
         self._client: imapclient.IMAPClient | None = None
         self._examined: tuple[str, int] | None = None
+        self._breaks = 0
         self.times_opened = 0
         """Numbers of mails, unlike UIDs, mean nothing after another opening."""
 
@@ -114,7 +116,12 @@ class MailConnection:
         return int(found[b"EXISTS"]), self._examined[1]
 
     def fetch(self, numbers: Sequence[int], items: Sequence[str], *, uids: bool = True) -> dict[int, Any]:
-        """FETCH in the folder that was opened last; what is gone is missing from the result."""
+        """FETCH in the folder that was opened last; what is gone is missing from the result.
+
+        Raises:
+            RefusedError: also where the server breaks the connection each time that it is asked for this,
+                as some do for one damaged mail, and else answers.
+        """
 
         def work(client: imapclient.IMAPClient) -> dict[int, Any]:
             client.use_uid = uids
@@ -123,7 +130,22 @@ class MailConnection:
             finally:
                 client.use_uid = True
 
-        return self.run(work)
+        try:
+            found = self.run(work)
+        except SourceWaitError as error:
+            self._breaks += 1
+            if error.code != "source_unreachable" or self._breaks > _MOST_BREAKS or not self._answers():
+                raise
+            raise RefusedError(self._settings.host, error.message) from error
+        self._breaks = 0
+        return found
+
+    def _answers(self) -> bool:
+        try:
+            self.run(lambda client: client.noop())
+        except SourceWaitError:
+            return False
+        return True
 
     def close(self) -> None:
         if self._client is not None:

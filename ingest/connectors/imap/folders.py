@@ -15,7 +15,6 @@ from ingest.connectors.imap.connection import MailConnection, RefusedError
 from ingest.connectors.imap.mails import HEADERS, Mail, is_gone, read_summary, refused_mail
 from ingest.connectors.imap.settings import ImapSettings
 from ingest.connectors.paths import PathPatterns
-from ingest.remote import SourceWaitError
 
 _LISTED = 500
 _SUMMARIES = 200
@@ -130,33 +129,22 @@ class Folders:
         try:
             found = self._connection.fetch(uids, [*items, "BODYSTRUCTURE"])
         except RefusedError:
-            pass
-        except SourceWaitError as error:
-            if error.code != "source_unreachable" or len(uids) == 1:
-                raise
-        else:
-            return [read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)]
-        # One mail that the server cannot tell of would hold up all others: ask one by one.
-        return [mail for uid in uids for mail in self._one_summary(uid, items, validity)]
+            # One mail that the server cannot tell of would hold up all others: ask one by one.
+            return [mail for uid in uids for mail in self._one_summary(uid, items, validity)]
+        return [read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)]
 
-    def _one_summary(self, uid: int, items: list[str], validity: int) -> Iterator[Mail]:
+    def _one_summary(self, uid: int, items: list[str], validity: int) -> list[Mail]:
+        said = ""
         for asked in ([*items, "BODYSTRUCTURE"], items):
             try:
                 found = self._connection.fetch([uid], asked)
             except RefusedError as error:
-                _log.warning("mail_refused", uid=uid, said=error.said)
-                yield refused_mail(uid, validity)
-                return
-            except SourceWaitError:
-                if asked == items:
-                    raise
-                _log.warning("mail_structure_unreadable", uid=uid)
+                said = error.said
                 continue
             apart = self._settings.attachments
-            yield from (
-                read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)
-            )
-            return
+            return [read_summary(n, about, apart=apart) for n, about in found.items() if not is_gone(about)]
+        _log.warning("mail_refused", uid=uid, said=said)
+        return [refused_mail(uid, validity)]
 
     def _namespaces(self) -> "_Namespaces":
         if not self._connection.has("NAMESPACE"):
