@@ -40,6 +40,10 @@ default_internal_group = {internal_group}
 default_login_user = {login}
 service anvil {{
   chroot =
+  # Else each wrong password makes all later sign-ins wait longer.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
@@ -132,6 +136,11 @@ class Dovecot:
             (path / part).mkdir(parents=True, exist_ok=True)
         (path / "dovecot-acl").write_text(access)
         self.give(self.folder / "mail" / "public")
+
+    def without_public_folders(self) -> None:
+        """Takes all shared folders away."""
+        for path in (self.folder / "mail" / "public").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def files(self, user: str, folder: str = "INBOX") -> list[Path]:
         """The mails of a folder as they lie on the disk, in the order of their names."""

@@ -42,6 +42,10 @@ class RefusedError(UnavailableError):
         self.said = said
 
 
+class ClosedError(RefusedError):
+    """The folder that was open cannot be opened again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a folder says of itself; two that are equal hold the same mails."""
@@ -124,6 +128,8 @@ class MailConnection:
         """
 
         def work(client: imapclient.IMAPClient) -> dict[int, Any]:
+            if self._examined is None:
+                raise ClosedError(self._settings.host, "no folder is open")
             client.use_uid = uids
             try:
                 return dict(client.fetch(list(numbers), list(items)))
@@ -159,8 +165,7 @@ class MailConnection:
             try:
                 self._sign_in(client)
             except BaseException:
-                with contextlib.suppress(IMAPClientError, OSError):
-                    client.shutdown()
+                _hang_up(client)
                 raise
             client.normalise_times = False
             self._client = client
@@ -174,10 +179,11 @@ class MailConnection:
         folder, validity = self._examined
         try:
             found = client.select_folder(folder, readonly=True)
-        except IMAPClientError as error:
-            if not isinstance(error, IMAPClientAbortError):
-                self._examined = None
+        except IMAPClientAbortError:
             raise
+        except IMAPClientError as error:
+            self._examined = None
+            raise ClosedError(self._settings.host, _words(error)) from error
         if int(found.get(b"UIDVALIDITY", 0)) != validity:
             self._examined = None
             raise UnavailableError(
@@ -188,8 +194,7 @@ class MailConnection:
     def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(IMAPClientError, OSError):
-                client.shutdown()
+            _hang_up(client)
 
     def _connect(self) -> imapclient.IMAPClient:
         settings = self._settings
@@ -204,11 +209,11 @@ class MailConnection:
         if settings.tls == "starttls":
             try:
                 client.starttls(context)
-            except (ssl.SSLError, IMAPClientAbortError):
-                client.shutdown()
+            except (OSError, IMAPClientAbortError):
+                _hang_up(client)
                 raise
             except IMAPClientError as error:
-                client.shutdown()
+                _hang_up(client)
                 raise UnavailableError(
                     f"{settings.host} offers no STARTTLS; choose TLS and port 993.", code="tls_failed"
                 ) from error
@@ -230,6 +235,8 @@ class MailConnection:
             else:
                 client.login(settings.username, password)
         except (LoginError, UnicodeEncodeError) as error:
+            if isinstance(error.__context__, IMAPClientAbortError):
+                raise error.__context__ from None  # the connection broke: nothing was said of the password
             said = _words(error).lower()
             if any(word in said for word in _BUSY) and not any(word in said for word in _WRONG):
                 raise TryAgainError(
@@ -262,6 +269,11 @@ class MailConnection:
             else "broke the connection or refused it"
         )
         return TryAgainError(f"{host} {kind}.", code="source_unreachable")
+
+
+def _hang_up(client: imapclient.IMAPClient) -> None:
+    with contextlib.suppress(IMAPClientError, OSError):
+        client.shutdown()
 
 
 def _tls_context(settings: ImapSettings) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ from app.core.identity import NOBODY, AccessList, Principal
 from ingest.connector import ReadContext
 from ingest.connectors.imap.access import person, read_acl
 from ingest.connectors.imap.cache import MailCache
-from ingest.connectors.imap.connection import MailConnection, RefusedError
+from ingest.connectors.imap.connection import ClosedError, MailConnection, RefusedError
 from ingest.connectors.imap.mails import HEADERS, Mail, is_gone, read_summary, refused_mail
 from ingest.connectors.imap.settings import ImapSettings
 from ingest.connectors.paths import PathPatterns
@@ -128,6 +128,8 @@ class Folders:
         apart = self._settings.attachments
         try:
             found = self._connection.fetch(uids, [*items, "BODYSTRUCTURE"])
+        except ClosedError:
+            raise
         except RefusedError:
             # One mail that the server cannot tell of would hold up all others: ask one by one.
             return [mail for uid in uids for mail in self._one_summary(uid, items, validity)]
@@ -138,6 +140,8 @@ class Folders:
         for asked in ([*items, "BODYSTRUCTURE"], items):
             try:
                 found = self._connection.fetch([uid], asked)
+            except ClosedError:
+                raise
             except RefusedError as error:
                 said = error.said
                 continue

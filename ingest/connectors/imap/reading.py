@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.core.identity import AccessList
 from ingest.connector import Change, Failure, KnownRevision, Unchanged, Upsert
-from ingest.connectors.imap.connection import MailConnection, RefusedError
+from ingest.connectors.imap.connection import ClosedError, MailConnection, RefusedError
 from ingest.connectors.imap.content import GoneError, as_mbox, attachment_bytes, fetch_whole, mail_bytes
 from ingest.connectors.imap.folders import Folder
 from ingest.connectors.imap.items import Item
@@ -49,6 +49,8 @@ class Reader:
             return refused
         try:
             content = self._content(item, ahead)
+        except ClosedError:
+            raise
         except RefusedError as error:
             return _refused(item, error.said, access)
         except GoneError:
@@ -72,6 +74,8 @@ class Reader:
                 uids += [mail.uid for mail in item.mails if mail.size_bytes <= self._limit]
         try:
             return fetch_whole(self._connection, uids, self._limit)
+        except ClosedError:
+            raise
         except RefusedError:
             return {}  # one of them cannot be read: each is asked for alone
 

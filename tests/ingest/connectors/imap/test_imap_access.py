@@ -17,6 +17,12 @@ BOB = Principal.user("bob@example.com")
 STAFF = Principal.group("staff")
 
 
+@pytest.fixture(autouse=True)
+def no_public_folders(mail_server: Dovecot) -> Iterator[None]:
+    yield
+    mail_server.without_public_folders()
+
+
 def person(box: Box) -> Principal:
     return Principal.user(box.user)
 
