@@ -47,13 +47,17 @@ service anvil {{
 }}
 service imap-login {{
   chroot =
-  process_min_avail = 0
+  process_min_avail = 1
+  service_count = 0
   inet_listener imap {{
     port = {port}
   }}
   inet_listener imaps {{
     port = {tls_port}
   }}
+}}
+service imap {{
+  service_count = 200
 }}
 service stats {{
   unix_listener stats-writer {{
