@@ -2,119 +2,20 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.errors import InputError, RungError, UnavailableError
 from app.core.identity import EVERYONE
-from ingest.connector import Change, Check, Checkpoint, Delete, Failure, ReadContext, Unchanged, Upsert
+from ingest.connector import Checkpoint, Delete, Failure, Unchanged, Upsert
 from ingest.connectors import read_settings
-from ingest.connectors.web import WebConnector, WebSettings
+from ingest.connectors.web import WebSettings
 from ingest.connectors.web.page import read_page
-from ingest.remote import RemoteCalls, SourceWaitError
-from tests.servers.bad import BadServer, bad_server
-from tests.servers.nginx import Nginx, nginx
-
-_MORE = """
-    location = /to-metadata { return 302 http://169.254.169.254/latest/meta-data/; }
-    location = /to-localhost { return 302 http://localhost:1/; }
-    location = /to-b.html { return 301 /b.html; }
-    location = /circle { return 302 /circle2; }
-    location = /circle2 { return 302 /circle; }
-    location = /secret.html { return 403; }
-    location = /gone.html { return 410; }
-    location = /staff.html { return 302 /accounts/login?next=/staff.html; }
-    location = /busy.html { add_header Retry-After 3600 always; return 429; }
-    location = /broken.html { return 500; }
-    location = /latin.html { types {} default_type "text/html; charset=ISO-8859-1"; }
-    location /members/ { auth_basic "x"; auth_basic_user_file htpasswd; }
-"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    folder = tmp_path_factory.mktemp("nginx")
-    (folder / "htpasswd").write_text("ada:{PLAIN}s3cret\n")
-    with nginx(folder, _MORE) as found:
-        yield found
-
-
-@pytest.fixture
-def site(server: Nginx) -> Iterator[Nginx]:
-    """The server with an empty site."""
-    yield server
-    for path in sorted(server.root.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-
-
-def html(title: str, *links: str, head: str = "", text: str = "Some words that people may look for.") -> str:
-    anchors = "".join(f'<a href="{link}">link</a> ' for link in links)
-    body = f"<h1>{title}</h1><p>{text}</p>{anchors}"
-    return f"<html><head><title>{title}</title>{head}</head><body>{body}</body></html>"
-
-
-class Reader:
-    """Reads a site with a scratch folder that stays."""
-
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
-        self.known: dict[str, str] = {}
-
-    def check(self, start: str, **settings: Any) -> Check:
-        connector = self.connector(start, **settings)
-        try:
-            return connector.check()
-        finally:
-            connector.close()
-
-    def connector(self, start: str, **settings: Any) -> WebConnector:
-        calls = RemoteCalls(tries=2, sleep=lambda _: None)
-        context = ReadContext(
-            default_access=frozenset({EVERYONE}),
-            max_file_bytes=settings.pop("limit", 200_000),
-            scratch=self.scratch,
-            calls=calls,
-        )
-        plain = {
-            "start_urls": [start],
-            "allowed_hosts": ["127.0.0.1"],
-            "requests_per_second": 1000,
-            "mode": "crawl",
-            **settings,
-        }
-        return WebConnector(WebSettings.model_validate(plain), context)
-
-    def pull(self, start: str, **settings: Any) -> list[Change]:
-        connector = self.connector(start, **settings)
-        try:
-            found = list(connector.pull("", self.known.get))
-            self.known.update(
-                {c.document.external_id: c.document.revision for c in found if isinstance(c, Upsert)}
-            )
-            return found
-        finally:
-            connector.close()
-
-
-@pytest.fixture
-def reader(tmp_path: Path) -> Reader:
-    return Reader(tmp_path / "scratch")
-
-
-def paths(server: Nginx, changes: list[Change]) -> list[str]:
-    start = server.url("")
-    return [c.document.external_id.removeprefix(start) for c in changes if isinstance(c, Upsert)]
-
-
-def failures(server: Nginx, changes: list[Change]) -> dict[str, str]:
-    return {c.external_id.removeprefix(server.url("")): c.code for c in changes if isinstance(c, Failure)}
-
-
-def documents(changes: list[Change]) -> dict[str, Any]:
-    return {c.document.external_id.rpartition("/")[2]: c.document for c in changes if isinstance(c, Upsert)}
+from ingest.remote import SourceWaitError
+from tests.ingest.connectors.web.pages import Reader, documents, failures, html, paths
+from tests.servers.bad import BadServer
+from tests.servers.nginx import Nginx
 
 
 def test_links_are_followed_within_the_site_and_each_page_is_read_once(site: Nginx, reader: Reader) -> None:
@@ -459,12 +360,6 @@ def test_a_start_that_leads_elsewhere_or_nowhere_is_said(site: Nginx, reader: Re
         assert not check.ok and check.findings[-1].remedy
     with pytest.raises(UnavailableError):
         reader.pull(site.url("/broken.html"))
-
-
-@pytest.fixture
-def bad() -> Iterator[BadServer]:
-    with bad_server() as found:
-        yield found
 
 
 def test_a_site_of_bad_pages_costs_failures_and_nothing_else(bad: BadServer, reader: Reader) -> None:
