@@ -14,6 +14,11 @@ from ingest.parsing.document import one_line, parse_moment
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.I)
 _NOTHING_TO_READ = frozenset(["script", "style", "noscript", "template", "svg", "head", "title", "iframe"])
 _APP_ROOTS = frozenset(["root", "app", "__next", "__nuxt", "___gatsby", "main", "app-root", "application"])
+_WAITING = re.compile(
+    r"\W*((loading|please wait|just a moment|wird geladen|bitte warten|chargement|cargando)\b\W*)+"
+    r"(the (app|application|page)\W*)?",
+    re.I,
+)
 _LITTLE_TEXT, _SHORT_TEXT = 200, 1_000
 _GONE = re.compile(
     r"^\s*404\b|\|\s*404\b|\berror\s*:?\s*404\b|\b404\s*[-:|]?\s*(error|not found)\b"
@@ -160,6 +165,8 @@ def _is_application(tree: "etree._Element", visible: str) -> bool:
     if not tree.xpath("//script"):
         return False
     if "javascript" in " ".join(tree.xpath("//noscript//text()")).lower():
+        return True
+    if _WAITING.fullmatch(visible):
         return True
     if "enable javascript" in visible.lower() or "requires javascript" in visible.lower():
         return True
