@@ -12,21 +12,24 @@ from tests.servers.git import WorkingCopy
 class GitKit:
     """Files in three folders, and one that Git keeps elsewhere."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         server, root = git_server()
         name = uuid4().hex
         self._scratch = folder / "scratch"
         self._forbidden = False
         self._url = f"{server.url}/{name}/.git"
         self._work = WorkingCopy(root / name)
-        for number in range(ITEMS):
+        for number in range(items):
             self._work.write(f"part {number % 3}/page-{number}.md", f"# Page {number}\n\nText of {number}.\n")
         pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
         self._work.write(self.unreadable_id(), pointer)
         self._work.commit()
 
+    def settings(self) -> GitSettings:
+        return GitSettings(url=self._url)
+
     def connector(self) -> Connector:
-        made = GitConnector(GitSettings(url=self._url), context(self._scratch))
+        made = GitConnector(self.settings(), context(self._scratch))
         if self._forbidden:
             made._read = _refuse  # type: ignore[method-assign,assignment]
         return made
@@ -40,6 +43,11 @@ class GitKit:
         self._work.git("rm", "-q", "part 0/page-3.md")
         self._work.commit()
         return "part 0/page-3.md"
+
+    def move_one(self) -> tuple[str, str]:
+        self._work.git("mv", "part 1/page-4.md", "part 0/a page elsewhere.md")
+        self._work.commit()
+        return "part 1/page-4.md", "part 0/a page elsewhere.md"
 
     def forbid_reading(self) -> None:
         # The one that is no document is read again in each pass.

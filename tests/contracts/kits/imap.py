@@ -9,6 +9,7 @@ from uuid import uuid4
 from app.core.identity import EVERYONE
 from ingest.connector import Connector, ReadContext
 from ingest.connectors.imap import ImapConnector, ImapSettings
+from tests.contracts.kits.shared import ITEMS
 from tests.servers.dovecot import Dovecot, dovecot
 
 _USERS = 40
@@ -34,9 +35,9 @@ def mail(number: int | str, text: str = "", *, more: str = "") -> bytes:
 
 
 class ImapKit:
-    """130 threads of one mail each."""
+    """Threads of one mail each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         self._scratch = folder / uuid4().hex
         self._server = _server()
         self.user = f"user{next(_free)}@example.com"
@@ -44,12 +45,12 @@ class ImapKit:
         with self._server.mailbox(self.user) as box:
             for name in _FOLDERS[1:]:
                 box.create(name)
-            for number in range(130):
+            for number in range(items):
                 box.append(_FOLDERS[number % 3], "", "", mail(number))
             box.append("Projects", "", "", mail("huge", "long line of text\r\n" * 70_000))
 
-    def connector(self) -> Connector:
-        settings = ImapSettings.model_validate(
+    def settings(self) -> ImapSettings:
+        return ImapSettings.model_validate(
             {
                 "host": "127.0.0.1",
                 "port": self._server.port,
@@ -59,7 +60,10 @@ class ImapKit:
                 "folders": ("INBOX", "Projects", "Projects/*"),
             }
         )
-        made = ImapConnector(settings, ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch))
+
+    def connector(self) -> Connector:
+        context = ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch)
+        made = ImapConnector(self.settings(), context)
         if self._forbidden:
 
             def refuse(*_: object) -> None:

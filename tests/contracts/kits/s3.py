@@ -13,27 +13,29 @@ from tests.contracts.kits.shared import ITEMS, context, s3
 class S3Kit:
     """Objects under three prefixes, and one in an archive class."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         self._client = s3().client()
         self._bucket = f"b{uuid4().hex}"
         self._forbidden = False
         self._client.create_bucket(Bucket=self._bucket)
-        for number in range(ITEMS):
+        for number in range(items):
             self._put(f"part {number % 3}/page-{number}.md", f"# Page {number}\n\nText of {number}.\n")
         self._put(self.unreadable_id(), "cold", StorageClass="GLACIER")
 
     def _put(self, key: str, text: str, **more: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), **more)
 
-    def connector(self) -> Connector:
-        settings = S3Settings(
+    def settings(self) -> S3Settings:
+        return S3Settings(
             bucket=self._bucket,
             endpoint=s3().url,
             access_key_id="AKIATEST",
             secret_access_key=SecretStr("not-a-secret"),
             path_style=True,
         )
-        made = S3Connector(settings, context())
+
+    def connector(self) -> Connector:
+        made = S3Connector(self.settings(), context())
         if self._forbidden:
             made._bucket.load = _refuse  # type: ignore[method-assign,assignment]
         return made

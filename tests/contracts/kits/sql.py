@@ -14,7 +14,7 @@ from tests.contracts.kits.shared import ITEMS, context, postgres
 class SqlKit:
     """Rows with an id of two columns, and one whose text is none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         name = f"t{uuid4().hex}"
         self._table = f"{name}.pages"
         self._forbidden = False
@@ -25,7 +25,7 @@ class SqlKit:
         )
         self._run(
             f"INSERT INTO {self._table} SELECT 'part ' || n % 3, n, convert_to('Text of page ' || n, 'UTF8') "
-            f"FROM generate_series(0, {ITEMS - 1}) AS n"
+            f"FROM generate_series(0, {items - 1}) AS n"
         )
         self._run(f"INSERT INTO {self._table} VALUES ('part 1', 1000, '\\xff')")
 
@@ -33,15 +33,17 @@ class SqlKit:
         with psycopg.connect(postgres(), autocommit=True) as connection:
             connection.execute(statement)
 
-    def connector(self) -> Connector:
-        settings = SqlSettings(
+    def settings(self) -> SqlSettings:
+        return SqlSettings(
             address=postgres(),
             table=self._table,
             id_columns=("part", "number"),
             body_template="{body}",
             updated_column="changed",
         )
-        made = SqlConnector(settings, context())
+
+    def connector(self) -> Connector:
+        made = SqlConnector(self.settings(), context())
         if self._forbidden:
             made._documents.document = _refuse  # type: ignore[method-assign,assignment]
         return made

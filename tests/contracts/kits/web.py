@@ -12,38 +12,43 @@ from app.core.identity import EVERYONE
 from ingest.connector import Connector, ReadContext
 from ingest.connectors.web import WebConnector, WebSettings
 from ingest.connectors.web.site import Answer
+from tests.contracts.kits.shared import ITEMS
 from tests.servers.nginx import Nginx, nginx
 
-_LISTS = 13
+_LISTS, _PAGES = tuple(range(13)), 9
+_FEW_LISTS, _FEW_PAGES = (0, 2, 12), 3
 
 
 class WebKit:
-    """A start page that links to 13 lists, each of which links to nine more pages."""
+    """A start page that links to 13 lists, each of which links to nine more pages; or few of few."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         self._scratch = folder / "scratch"
         self._name = uuid4().hex
         self._server = _server()
         self._forbidden = False
-        self._write("index.html", "Home", *(f"list-{number}/" for number in range(_LISTS)))
-        for number in range(_LISTS):
-            links = [f"page-{page}.html" for page in range(1, 10)]
+        lists, pages = (_LISTS, _PAGES) if items >= ITEMS else (_FEW_LISTS, _FEW_PAGES)
+        self._write("index.html", "Home", *(f"list-{number}/" for number in lists))
+        for number in lists:
+            links = [f"page-{page}.html" for page in range(1, pages + 1)]
             self._write(f"list-{number}/index.html", f"List {number}", *links)
-            for page in range(1, 10):
+            for page in range(1, pages + 1):
                 self._write(f"list-{number}/page-{page}.html", f"Page {number}-{page}", "../", "broken.html")
         # In the other lists it is a link to nothing, which is no item of the site.
         self._write("list-12/broken.html", "Refused")
 
-    def connector(self) -> Connector:
-        # A folder that stays, as between the runs of one source.
-        context = ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch)
-        settings = WebSettings(
+    def settings(self) -> WebSettings:
+        return WebSettings(
             start_urls=(self._url("/"),),
             allowed_hosts=("127.0.0.1",),
             requests_per_second=1000,
             mode="crawl",
         )
-        made = WebConnector(settings, context)
+
+    def connector(self) -> Connector:
+        # A folder that stays, as between the runs of one source.
+        context = ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch)
+        made = WebConnector(self.settings(), context)
         if self._forbidden:
             ask = made._site.page
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from app.core.identity import EVERYONE
 from ingest.connector import Connector, ReadContext
 from ingest.connectors.webdav import WebdavConnector, WebdavSettings
+from tests.contracts.kits.shared import ITEMS
 from tests.servers.apache import SECRET, USER, Apache, apache
 
 
@@ -20,22 +21,22 @@ def _server() -> Apache:
 
 
 class WebdavKit:
-    """130 files, and one over the limit."""
+    """Files, and one over the limit."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, items: int = ITEMS) -> None:
         self._server = _server()
         self._name = uuid4().hex
         self._scratch = folder / "scratch"
         self._root = self._server.root / self._name
         self._forbidden = False
-        for number in range(130):
+        for number in range(items):
             path = self._root / f"part {number % 3} & more" / f"page-{number}#é+%25.md"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"# Page {number}\n\nText of page {number}.\n")
         (self._root / "part 1 & more" / "huge.md").write_text("long line of text\n" * 60_000)
 
-    def connector(self) -> Connector:
-        settings = WebdavSettings.model_validate(
+    def settings(self) -> WebdavSettings:
+        return WebdavSettings.model_validate(
             {
                 "address": self._server.url(f"/dav/{self._name}"),
                 "username": USER,
@@ -43,7 +44,10 @@ class WebdavKit:
                 "requests_per_second": 1000,
             }
         )
-        made = WebdavConnector(settings, ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch))
+
+    def connector(self) -> Connector:
+        context = ReadContext(frozenset({EVERYONE}), 1_000_000, scratch=self._scratch)
+        made = WebdavConnector(self.settings(), context)
         if self._forbidden:
 
             def refuse(_: str) -> bytes:
