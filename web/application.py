@@ -16,14 +16,17 @@ from web.api.admin import quality as api_quality
 from web.api.admin import sources as api_sources
 from web.deps import Services, Web
 from web.pages import ask, documents, home, sign_in, threads, usage
-from web.pages.admin import adapters, budgets, models, prompts, quality, sources
+from web.pages.admin import adapters, budgets, models, prompts, quality, sources, trials
 from web.render import Renderer
 from web.serving.assets import Assets
 from web.serving.metrics import Measured, Metrics
 from web.serving.security import Protection
 from web.serving.stream import Streams
 
-PAGES = (sign_in, home, ask, threads, documents, usage, budgets, sources, models, adapters, prompts, quality)
+PAGES = (
+    *(sign_in, home, ask, threads, documents, usage),
+    *(budgets, sources, models, adapters, trials, prompts, quality),
+)
 API = (
     api_search,
     api_ask,

@@ -1,6 +1,8 @@
 """`prompt …`: check, try, serve and roll back the prompts of the rungs that ask a chat model."""
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +12,9 @@ from app.cli.output import JsonFlag, console, print_json, print_table
 if TYPE_CHECKING:
     from app.wiring import House
     from routing.catalogue.prompts import PromptDesk, Serving
-    from routing.catalogue.trials.shelf import Side
+    from routing.catalogue.trials.desk import On, TrialPlan
+    from routing.catalogue.trials.differences import Difference
+    from routing.catalogue.trials.shelf import Side, Trial
 
 app = typer.Typer(no_args_is_help=True, help="The prompts of the rungs that ask a chat model.")
 
@@ -91,16 +95,25 @@ def try_prompt(
         typer.Option(help="Let it speak on this share of the rung's questions instead, such as 5%."),
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End its trial on a share of the questions.")] = False,
+    most: Annotated[
+        str | None,
+        typer.Option(help="What it may cost at most, such as 2.50; without it, what the plan suggests."),
+    ] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Say what it would ask and cost, and ask nothing.")] = (
+        False
+    ),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking whether to.")] = False,
     as_: Annotated[
         str | None,
-        typer.Option("--as", help="The admin who pays; without it, the operator.", metavar="EMAIL"),
+        typer.Option("--as", help="The admin who tries; without it, the operator.", metavar="EMAIL"),
     ] = None,
     tier: Tier = None,
     json: JsonFlag = False,
 ) -> None:
     """Try a prompt beside the one in service: on its test set, on past questions, or on a share of new ones.
 
-    Answers to past questions are shown to nobody; what the calls cost is charged to whoever tries.
+    What it would cost is shown first. Answers to past questions are shown to nobody, and nobody is charged:
+    the ledger keeps what the calls cost.
     """
     if share is not None and stop:
         raise typer.BadParameter("give --share or --stop, not both")
@@ -113,7 +126,43 @@ def try_prompt(
         return
     if on not in ("tests", "past"):
         raise typer.BadParameter("choose tests or past", param_hint="--on")
-    _run(prompt, on, limit, as_, tier, json)
+    _run(_Wanted(prompt, "past" if on == "past" else "tests", limit, most, tier), as_, cost, yes, json)
+
+
+@app.command()
+def trials(
+    prompt: Annotated[str | None, typer.Argument(help="Of one prompt; of all without.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """List trials: which run, and what the others found."""
+    from app.wiring import house
+
+    with house() as it:
+        found = it.catalogue.trials.list(it.operator().workspace_id, prompt)
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (t.id, t.at, t.by, f"{t.prompt_id} beside {t.against}", t.state, f"{t.done} of {t.total}", t.verdict)
+        for t in found
+    ]
+    print_table("Trials", ["id", "begun", "who", "what", "state", "asked", "found"], rows)
+
+
+@app.command()
+def halt(
+    trial: Annotated[str, typer.Argument(help="The trial's id, from `prompt trials`.")],
+    json: JsonFlag = False,
+) -> None:
+    """End a trial after the question under way, wherever it runs."""
+    from app.wiring import house
+
+    with house() as it:
+        found = it.catalogue.trials.stop(it.operator(), trial)
+    if json:
+        print_json(found)
+        return
+    console.print(f"The trial of {found.prompt_id} ends after the question under way.", markup=False)
 
 
 @app.command()
@@ -135,24 +184,68 @@ def _desk(it: "House") -> "PromptDesk":
     return it.catalogue.prompts
 
 
-def _run(prompt: str, on: str, limit: int, email: str | None, tier: str | None, json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A trial as it was asked for."""
+
+    prompt: str
+    on: "On"
+    limit: int
+    most: str | None
+    tier: str | None
+
+
+def _run(wanted: _Wanted, email: str | None, only_cost: bool, yes: bool, json: bool) -> None:
     from app.wiring import house
-    from billing.money import format_money
+    from billing.money import parse_amount
 
     with house() as it:
         who = it.caller(email) if email is not None else it.operator()
+        currency = it.ledger.plan.currency
+        most = None if wanted.most is None else parse_amount(wanted.most)
+        plan = it.catalogue.trials.plan(
+            who, wanted.prompt, on=wanted.on, limit=wanted.limit, tier=wanted.tier
+        )
+        if only_cost and json:
+            print_json(plan)
+        if not json:
+            _say_plan(plan, plan.suggested_nano if most is None else most, currency)
+        if only_cost or not (yes or json or _goes_on()):
+            return
         found = it.catalogue.trials.run(
             who,
-            prompt,
-            on="past" if on == "past" else "tests",
-            limit=limit,
-            tier=tier,
+            wanted.prompt,
+            on=wanted.on,
+            limit=wanted.limit,
+            tier=wanted.tier,
+            most_cost_nano=most,
             report=lambda done, of: None if json else console.print(f"{done} of {of}", end="\r"),
         )
-        currency = it.ledger.plan.currency
     if json:
         print_json(found)
-        return
+    else:
+        _say(found, currency)
+
+
+def _goes_on() -> bool:
+    """Whether to begin: asked of a person, taken for granted where none is there."""
+    return not sys.stdin.isatty() or typer.confirm("Begin?")
+
+
+def _say_plan(plan: "TrialPlan", most_nano: int, currency: str) -> None:
+    from billing.money import format_money
+
+    console.print(
+        f"{plan.tests} test cases and {plan.past} past questions ({plan.rated} with an accepted answer),"
+        f" {plan.answers} answers; expected to cost us {format_money(plan.about_nano, currency)}, ended"
+        f" before it costs more than {format_money(most_nano, currency)}.",
+        markup=False,
+    )
+
+
+def _say(found: "Trial", currency: str) -> None:
+    from billing.money import format_money
+
     names = ["", *(side.prompt_id for side in found.sides)]
     lines: list[tuple[str, Callable[[Side], object]]] = [
         ("tests kept", _tests),
@@ -165,7 +258,13 @@ def _run(prompt: str, on: str, limit: int, email: str | None, tier: str | None, 
         ("95 of 100 within", lambda side: _ms(side.p95_ms)),
     ]
     rows = [(name, *(value(side) for side in found.sides)) for name, value in lines]
-    print_table(f"Trial of {prompt} on {found.model}", names, rows)
+    print_table(f"Trial of {found.prompt_id} on {found.model}", names, rows)
+    if found.differences:
+        print_table(
+            "What lies between them",
+            ["difference", "it is", "by", "95% interval", "questions"],
+            [_difference(difference, currency) for difference in found.differences],
+        )
     for side in found.sides:
         for case, why in side.broken:
             console.print(f"{side.prompt_id}, case {case}: {why}", markup=False)
@@ -174,6 +273,22 @@ def _run(prompt: str, on: str, limit: int, email: str | None, tier: str | None, 
         console.print(f"{found.left_out} past questions were left out: their asker may no longer read all.")
     if found.stopped:
         console.print(f"It ended early: {found.stopped}", markup=False)
+
+
+def _difference(found: "Difference", currency: str) -> tuple[object, ...]:
+    from billing.money import format_money
+
+    if found.finding == "too_few":
+        return found.what, "too few to judge", "", "", found.n
+
+    def words(number: float) -> str:
+        sign = "+" if number >= 0 else "-"
+        if found.what == "cost":
+            return f"{sign}{format_money(abs(round(number)), currency)}"
+        return f"{number:+.0f} ms" if found.what == "time" else f"{number:+.3f}"
+
+    is_shown = "not shown" if found.finding == "none_shown" else found.finding
+    return found.what, is_shown, words(found.mean), f"{words(found.low)} to {words(found.high)}", found.n
 
 
 def _decide(run: "Callable[[House], Serving]", json: bool) -> None:

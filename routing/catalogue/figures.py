@@ -11,6 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 from sqlmodel import Session, col, select
 
 from app.core.db import Database
+from routing.catalogue.trials.differences import (
+    NO_SPREAD,
+    Difference,
+    Spread,
+    of_means,
+    of_shares,
+    spread,
+)
 from routing.policy.tables import LabelRow
 from routing.tables import AttemptRow, FeedbackRow, QueryRow
 
@@ -72,7 +80,10 @@ class ModelFigures:
 
 @dataclass(frozen=True, slots=True)
 class PromptFigures:
-    """What was answered with one prompt since a moment, to compare it with another one on real questions."""
+    """What was answered with one prompt since a moment, to compare it with another one on real questions.
+
+    costs, times: nano-units and milliseconds a question, with all its calls on the rung.
+    """
 
     prompt_id: str
     answers: int
@@ -81,6 +92,8 @@ class PromptFigures:
     cost_each_nano: int
     p50_ms: int | None
     p95_ms: int | None
+    costs: Spread = NO_SPREAD
+    times: Spread = NO_SPREAD
 
 
 @dataclass
@@ -95,6 +108,7 @@ class _Sum:
     times: list[int] = field(default_factory=list)
     verdicts: list[bool] = field(default_factory=list)
     days: dict[date, Day] = field(default_factory=dict)
+    by_question: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class FiguresDesk:
@@ -138,8 +152,21 @@ class FiguresDesk:
             for attempt, _ in _attempts(session, workspace_id, since):
                 prompt = prompts.get(attempt.query_id)
                 if prompt is not None and attempt.tier == tier:
-                    _count(sums.setdefault(prompt, _Sum()), attempt, verdicts)
+                    found = sums.setdefault(prompt, _Sum())
+                    _count(found, attempt, verdicts)
+                    cost, took = found.by_question.get(attempt.query_id, (0, 0))
+                    together = (cost + attempt.cost_nano, took + attempt.duration_ms)
+                    found.by_question[attempt.query_id] = together
         return tuple(_prompt(prompt_id, sums[prompt_id]) for prompt_id in sorted(sums))
+
+
+def differences_of(ours: PromptFigures, theirs: PromptFigures) -> tuple[Difference, ...]:
+    """What lies between two prompts that answered different questions: quality, cost and time."""
+    right = Difference("right", 0)
+    if ours.quality is not None and theirs.quality is not None:
+        right = of_shares("right", _share(ours.quality), _share(theirs.quality))
+    cost, took = of_means("cost", ours.costs, theirs.costs), of_means("time", ours.times, theirs.times)
+    return right, cost, took
 
 
 def wilson(right: int, judged: int) -> Quality | None:
@@ -158,6 +185,10 @@ def percentile(ordered: Sequence[int], percent: int) -> int | None:
     if not ordered:
         return None
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def _share(found: Quality) -> tuple[int, float, float, float]:
+    return found.judged, found.share, found.low, found.high
 
 
 def _attempts(session: Session, workspace_id: str, since: datetime) -> Iterable[tuple[AttemptRow, datetime]]:
@@ -233,6 +264,7 @@ def _model(tier: str, model: str, found: _Sum, period: Sequence[date]) -> ModelF
 def _prompt(prompt_id: str, found: _Sum) -> PromptFigures:
     times = sorted(found.times)
     asked = found.answers + found.abstained
+    each = found.by_question.values()
     return PromptFigures(
         prompt_id=prompt_id,
         answers=found.answers,
@@ -241,4 +273,6 @@ def _prompt(prompt_id: str, found: _Sum) -> PromptFigures:
         cost_each_nano=found.cost_nano // asked if asked else 0,
         p50_ms=percentile(times, 50),
         p95_ms=percentile(times, 95),
+        costs=spread([cost for cost, _ in each]),
+        times=spread([took for _, took in each]),
     )

@@ -284,8 +284,8 @@ def _state(row: CalibrationRow | None, fitted: str) -> "words.State":
 
 
 def _sums(charges: Mapping[str, past.Charge]) -> tuple[int, tuple[int, int, int]]:
-    """The cost of shadow samples; and price, cost and premium price of all."""
-    shadow = sum(charge.cost_nano for query_id, charge in charges.items() if words.is_shadow(query_id))
+    """The cost of what nobody was shown; and price, cost and premium price of all."""
+    shadow = sum(charge.cost_nano for query_id, charge in charges.items() if words.is_unseen(query_id))
     every = charges.values()
     return shadow, (
         sum(charge.price_nano for charge in every),

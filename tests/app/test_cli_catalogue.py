@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from app.cli.application import app
 from app.core.config import get_settings
 from app.core.errors import RungError
+from tests.fakes.openai_server import OpenAiServer, Reply
 
 MODEL = "openai/gpt-of-tests"
 
@@ -25,6 +26,16 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAiServer]:
+    """A premium model on loopback, with its price."""
+    with OpenAiServer(default=Reply("There are 28 days of annual leave a year [1].")) as server:
+        for name, value in (("BASE_URL", server.base_url), ("INPUT_PRICE", "2"), ("OUTPUT_PRICE", "10")):
+            monkeypatch.setenv(f"RUNG_PREMIUM_{name}", value)
+        get_settings.cache_clear()
+        yield server
 
 
 def run(*arguments: str) -> Result:
@@ -67,6 +78,27 @@ def test_a_rung_without_a_price_cannot_be_tried_and_says_what_to_do() -> None:
     with pytest.raises(RungError) as refused:
         run("prompt", "try", "premium.v1")
     assert refused.value.code == "tier_unavailable" and "No price is known" in refused.value.message
+
+
+def test_a_trial_says_first_what_it_costs_and_then_what_it_found(
+    provider: OpenAiServer,
+) -> None:
+    plan = read("prompt", "try", "premium.v1", "--cost")
+    assert (plan["tests"], plan["past"]) == (15, 0) and 0 < plan["about_nano"] < plan["most_nano"]
+    said = " ".join(run("prompt", "try", "premium.v1", "--cost").stdout.split())
+    assert "30 answers; expected to cost us" in said
+    assert provider.requests == []
+    bound = (plan["most_nano"] + plan["about_nano"]) // 15
+    found = read("prompt", "try", "premium.v1", "--most", f"0.{bound:09d}")
+    assert found["state"] == "ended" and 0 < found["done"] < 15 and "cost more" in found["stopped"]
+    assert found["cost_nano"] <= bound
+    shown = run("prompt", "try", "premium.v1", "--yes").stdout
+    assert "too few to judge" in shown and "Too little to judge quality" in shown
+    trials = json.loads(run("prompt", "trials", "premium.v1", "--json").stdout)
+    assert [trial["done"] for trial in trials] == [15, found["done"]]
+    with pytest.raises(RungError) as refused:
+        run("prompt", "halt", found["id"])
+    assert refused.value.code == "trial_ended"
 
 
 def test_a_price_is_entered_and_listed() -> None:

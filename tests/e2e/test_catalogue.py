@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlmodel import select
 
 from app.core.clock import utc_now
 from routing.catalogue.prices import NewPrice
 from routing.question import AskRequest
+from routing.tables import QueryRow
 from tests.e2e.browsing import violations
 from tests.web.house import House
 
@@ -64,6 +66,31 @@ def test_a_prompt_is_tried_served_and_taken_back_and_a_price_entered_without_a_s
     assert entry is not None and str(entry.input_price) == "0.3"
 
 
+@pytest.mark.parametrize("java_script", [True, False])
+def test_a_trial_shows_its_cost_begins_goes_on_and_is_stopped(
+    used: House, address: str, open_page: OpenPage, enter: Enter, java_script: bool
+) -> None:
+    page = open_page(java_script_enabled=java_script)
+    enter(page, ANA)
+    page.goto(f"{address}/prompts/premium.v1")
+    page.get_by_role("link", name="Try it on past questions…").click()
+    page.get_by_text("Expected, with one call an answer").wait_for()
+    page.get_by_label("Past questions at most").fill("1")
+    page.get_by_role("button", name="Work out the cost").click()
+    page.get_by_text("15 test cases and 1 past question", exact=True).wait_for()
+    used.premium.gate.clear()
+    page.get_by_role("button", name="Begin the trial").click()
+    page.get_by_text("0 of 16 questions asked of both").wait_for()
+    page.get_by_role("button", name="Stop the trial").click()
+    page.get_by_text("It ends after the question under way.").last.wait_for()
+    used.premium.gate.set()
+    if not java_script:
+        used.services.catalogue.trials.close()
+        page.reload()
+    page.get_by_text("ana@example.com stopped it.").or_(page.get_by_text("Rung was stopped.")).wait_for()
+    page.get_by_role("link", name="Put premium.v1 into service…").wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_state_is_accessible_and_fits_its_width(
@@ -81,12 +108,17 @@ def test_every_state_is_accessible_and_fits_its_width(
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{name} is wider than {width} px")
 
+    trial_id = used.services.catalogue.trials.list("default")[0].id
     for name, path in (
         ("models-used", "/models?days=7"),
         ("prompts", "/prompts"),
         ("prompt-tried", "/prompts/premium.v1"),
         ("prompt-in-service", "/prompts/premium.v2"),
         ("prompt-serve", "/prompts/premium.v1/serve"),
+        ("prompt-try", "/prompts/premium.v1/try?on=past"),
+        ("prompt-try-refused", "/prompts/premium.v1/try?on=past&limit=none"),
+        ("prompt-try-not-set-up", "/prompts/local.v1/try"),
+        ("prompt-trial", f"/prompts/premium.v1/trials/{trial_id}"),
     ):
         page.goto(address + path)
         look(name)
@@ -95,7 +127,24 @@ def test_every_state_is_accessible_and_fits_its_width(
     page.get_by_role("button", name="Begin the trial").click()
     page.get_by_role("alert").wait_for()
     look("prompt-share-refused")
+    used.premium.gate.clear()
+    running = used.services.catalogue.trials.start(used.caller(ANA), "premium.v1")
+    page.goto(f"{address}/prompts/premium.v1/trials/{running.id}?done=begun")
+    page.get_by_role("button", name="Stop the trial").wait_for()
+    page.screenshot(path=shots / f"prompt-trial-running-{scheme}-{width}.png", full_page=True)
+    found.extend(f"running: {violation}" for violation in violations(page))
+    page.goto(f"{address}/prompts/premium.v1")
+    used.services.catalogue.trials.stop(used.caller(ANA), running.id)
+    used.premium.gate.set()
     used.services.catalogue.prompts.share(used.caller(ANA), "premium.v1", 10)
+    for _ in range(6):
+        ask = AskRequest("How long is leave?", tier="premium")
+        updates = list(used.services.asks.answerer.ask(used.caller(ANA), ask))
+        used.services.asks.answerer.feedback(used.caller(ANA), updates[-1].query_id, good=True)
+    with used.database.write() as session:
+        for n, row in enumerate(session.exec(select(QueryRow).where(QueryRow.tier == "premium")).all()):
+            row.prompt_id = f"premium.v{1 + n % 2}"
+            session.add(row)
     page.goto(f"{address}/prompts")
     look("prompts-on-trial")
     page.goto(f"{address}/models")

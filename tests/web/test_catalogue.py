@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
+from sqlmodel import select
 
 from app.core.clock import utc_now
 from app.core.config import Settings
 from routing.catalogue.prices import NewPrice
 from routing.llm.deployments import DeploymentState
 from routing.question import AskRequest
+from routing.tables import QueryRow
 from tests.web.browser import TestClient
 from tests.web.house import House
 
@@ -152,10 +154,112 @@ def test_a_trial_is_shown_with_both_sides(ana: TestClient, house: House) -> None
     ask(house, tier="premium", good=True)
     house.premium.asked.clear()
     house.services.catalogue.trials.run(house.caller("ana@example.com"), "premium.v1", on="past")
-    page = text_of(ana.get("/prompts/premium.v1").text)
-    assert "premium.v1 beside premium.v2 on scripted" in page
+    page = ana.get("/prompts/premium.v1").text
+    assert "premium.v1 beside premium.v2 on scripted" in text_of(page)
+    found = re.search(r'href="(/prompts/premium.v1/trials/[^"?]+)"', page)
+    assert found is not None
+    page = text_of(ana.get(found[1]).text)
     assert "Test cases kept" in page and "1.00 over 1" in page
+    assert "Too little to judge quality: 1 past question with" in page and "too few to judge" in page
+    assert "Nobody is charged for it." in page
     assert ana.get("/usage").status_code == 200  # its cost stands there, and no question leads nowhere
+
+
+def test_the_cost_is_shown_before_a_trial_begins(ana: TestClient, house: House) -> None:
+    ask(house, tier="premium", good=True)
+    house.premium.expected_nano = 1_000_000
+    house.premium.asked.clear()
+    page = text_of(ana.get("/prompts/premium.v1/try?on=past").text)
+    assert "15 test cases and 1 past question" in page and "32 answers" in page
+    assert "3.20 ct" in page and "€0.26" in page  # 32 answers expected at 0.1 ct, at most 0.8 ct each
+    assert "too few to judge quality, which takes 20" in page
+    assert house.premium.asked == []
+
+
+def test_a_trial_is_begun_followed_stopped_and_read_on_the_page(ana: TestClient, house: House) -> None:
+    trials = house.services.catalogue.trials
+    house.premium.gate.clear()
+    begun = ana.post("/prompts/premium.v1/trials", data={"on": "tests", "limit": "50", "most": "1.00"})
+    assert begun.status_code == 303
+    address = begun.headers["location"].partition("?")[0]
+    page = ana.get(begun.headers["location"]).text
+    assert "The trial has begun." in page and "0 of 15 questions asked of both" in text_of(page)
+    live = ana.get(f"{address}/live", headers={"hx-request": "true"})
+    assert "0 of 15" in text_of(live.text) and "<html" not in live.text
+    again = ana.post("/prompts/premium.v1/trials", data={"on": "tests"})
+    assert again.status_code == 409 and "<code>trial_running</code>" in again.text
+    assert ana.post(f"{address}/stop").headers["location"] == f"{address}?done=stop"
+    assert "ends after the question under way" in ana.get(address).text
+    house.premium.gate.set()
+    trials.close()
+    assert ana.get(f"{address}/live", headers={"hx-request": "true"}).headers["hx-redirect"] == address
+    page = text_of(ana.get(address).text)
+    assert "It ended early:" in page and "Put premium.v1 into service" in page
+    refused = ana.post(f"{address}/stop")
+    assert refused.status_code == 409 and "<code>trial_ended</code>" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"on": "past", "limit": "many"}, "bad_limit", "limit"),
+        ({"on": "past", "limit": "501"}, "bad_limit", "limit"),
+        ({"on": "past", "limit": "5", "most": "cheap"}, "bad_bound", "most"),
+        ({"on": "past", "limit": "5", "most": "-1"}, "bad_bound", "most"),
+    ],
+)
+def test_what_cannot_be_begun_is_refused_beside_its_field(
+    ana: TestClient, house: House, fields: dict[str, str], code: str, field: str
+) -> None:
+    response = ana.post("/prompts/premium.v1/trials", data=fields)
+    assert response.status_code == 422 and f"<code>{code}</code>" in response.text
+    wrong = re.search(r'<input name="(\w+)"[^>]*aria-invalid="true"', response.text)
+    assert wrong is not None and wrong[1] == field
+    assert house.services.catalogue.trials.list("default") == ()
+
+
+def test_a_rung_that_is_not_set_up_says_so_where_a_trial_would_begin(ana: TestClient) -> None:
+    response = ana.get("/prompts/local.v1/try")
+    assert response.status_code >= 400 and "set RUNG_LOCAL_URL" in response.text
+    assert "Begin the trial" not in response.text
+
+
+def test_both_prompts_on_a_share_are_told_apart_with_an_interval(ana: TestClient, house: House) -> None:
+    house.services.catalogue.prompts.share(house.caller("ana@example.com"), "premium.v1", 50)
+    for _ in range(2):
+        ask(house, tier="premium", good=True)
+    with house.database.write() as session:
+        for n, row in enumerate(session.exec(select(QueryRow)).all()):
+            row.prompt_id = f"premium.v{n + 1}"
+            session.add(row)
+    page = text_of(ana.get("/prompts").text)
+    assert "Share right too few to judge" in page and "95% interval" in page
+    assert "Put it into service" in page
+
+
+def test_the_api_plans_begins_follows_and_stops_a_trial(ana: TestClient, house: House) -> None:
+    plan = ana.get("/api/v1/prompts/premium.v1/trials/plan?on=past&limit=5").json()
+    assert (plan["tests"], plan["past"], plan["against"]) == (15, 0, "premium.v2")
+    house.premium.gate.clear()
+    begun = ana.post("/api/v1/prompts/premium.v1/trials", json={"on": "tests", "most_cost_nano": 10**9})
+    assert begun.status_code == 202 and begun.json()["state"] == "running"
+    trial_id = begun.json()["id"]
+    assert ana.post("/api/v1/prompts/premium.v1/trials").json()["code"] == "trial_running"
+    stopping = ana.post(f"/api/v1/prompts/trials/{trial_id}/stop").json()
+    assert stopping["stop_by"] == "ana@example.com"
+    house.premium.gate.set()
+    house.services.catalogue.trials.close()
+    found = ana.get(f"/api/v1/prompts/trials/{trial_id}").json()
+    assert (found["state"], found["done"], found["total"]) == ("ended", 1, 15)
+    assert [difference["what"] for difference in found["differences"]] == ["agreement", "cost", "time"]
+    assert ana.get("/api/v1/prompts/trials/none").json()["code"] == "no_such_trial"
+
+
+@pytest.mark.parametrize("path", ["/prompts/premium.v1/try", "/prompts/premium.v1/trials/x"])
+def test_only_admins_see_trials(tom: TestClient, path: str) -> None:
+    assert tom.get(path).status_code == 404
+    assert tom.post("/prompts/premium.v1/trials").status_code == 404
+    assert tom.post("/api/v1/prompts/premium.v1/trials").status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/prompts/none.v1", "/prompts/none.v1/serve", "/prompts/premium.v1/erase"])

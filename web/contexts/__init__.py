@@ -11,6 +11,9 @@ from web.contexts.admin import (
     PromptPage,
     PromptsPage,
     QualityPage,
+    TrialFragment,
+    TrialPage,
+    TryPromptPage,
 )
 from web.contexts.base import Context, PageContext
 from web.contexts.budgets import BudgetsPage
@@ -95,6 +98,9 @@ __all__ = [
     "ThreadFragment",
     "ThreadPage",
     "ThreadsPage",
+    "TrialFragment",
+    "TrialPage",
+    "TryPromptPage",
     "TurnFragment",
     "UsagePage",
     "WhyPage",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from web.contexts.base import PageContext
+from web.contexts.base import Context, PageContext
 from web.present.admin.catalogue.views import (
     CaseView,
     DeploymentView,
@@ -15,6 +15,8 @@ from web.present.admin.catalogue.views import (
     PromptView,
     RungPromptView,
     ShareFormView,
+    TrialFormView,
+    TrialPlanView,
     TrialView,
 )
 from web.present.admin.quality_views import CurveView, PolicyFormView, PolicyStateView, QualityView
@@ -103,6 +105,31 @@ class PromptPage(PageContext):
     share_form: ShareFormView
     try_command: str
     news: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TryPromptPage(PageContext):
+    template: ClassVar[str] = "admin/prompt_try.html"
+    prompt: PromptView
+    form: TrialFormView
+    plan: TrialPlanView | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPage(PageContext):
+    template: ClassVar[str] = "admin/prompt_trial.html"
+    prompt: PromptView
+    trial: TrialView
+    speaks: bool
+    news: str | None
+    error: str | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFragment(Context):
+    template: ClassVar[str] = "admin/prompt_trial_live.html"
+    trial: TrialView
 
 
 @dataclass(frozen=True, slots=True)

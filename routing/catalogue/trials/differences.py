@@ -56,6 +56,9 @@ class Spread:
     deviation: float
 
 
+NO_SPREAD = Spread(0, 0.0, 0.0)
+
+
 def paired(what: What, ours: Sequence[float], theirs: Sequence[float]) -> Difference:
     """Of the same questions, in the same order; 10,000 resamples from a fixed seed."""
     if not ours:
@@ -90,7 +93,7 @@ def of_means(what: What, ours: Spread, theirs: Spread) -> Difference:
 def spread(numbers: Sequence[float]) -> Spread:
     n = len(numbers)
     if n == 0:
-        return Spread(0, 0.0, 0.0)
+        return NO_SPREAD
     mean = sum(numbers) / n
     square = sum((number - mean) ** 2 for number in numbers)
     return Spread(n, mean, math.sqrt(square / (n - 1)) if n > 1 else 0.0)
@@ -99,9 +102,10 @@ def spread(numbers: Sequence[float]) -> Spread:
 def verdict(quality: Difference) -> str:
     """What the comparison says of quality, in a sentence."""
     if quality.finding == "too_few":
+        many = "question" if quality.n == 1 else "questions"
         return (
-            f"Too little to judge quality: {quality.n} past questions with an accepted answer were asked of"
-            f" both; {LEAST} are the least."
+            f"Too little to judge quality: {quality.n} past {many} with an accepted answer"
+            f" {'was' if quality.n == 1 else 'were'} asked of both; {LEAST} are the least."
         )
     interval = f"by {quality.mean:+.3f}, 95% interval {quality.low:+.3f} to {quality.high:+.3f}"
     over = f"over {quality.n} questions"

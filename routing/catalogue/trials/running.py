@@ -15,10 +15,8 @@ from routing.catalogue.tables import PromptTrialAnswerRow, PromptTrialRow
 from routing.catalogue.trials.differences import Difference, paired, verdict
 from routing.catalogue.trials.questions import Asked, Kind
 from routing.catalogue.trials.shelf import Side
+from routing.policy.shown.words import TRIAL
 from routing.tier import Tier, TierAnswer, TierAttempt, TierRequest
-
-TRIAL = "trial:"
-"""What the ledger calls an answer of a trial: this, and an id of its own."""
 
 _PAYER = "prompt-trials"
 """Whom the ledger names: no person's and no team's budget pays for it, the workspace's holds it."""

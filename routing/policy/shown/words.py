@@ -9,12 +9,15 @@ from routing.tier import Tier
 SHADOW = "shadow:"
 """What the ledger calls a shadow sample: this, and the id of the question it is a sample of."""
 
+TRIAL = "trial:"
+"""What the ledger calls an answer of a trial of a prompt: this, and an id of its own."""
+
 State = CalibrationState
 
 
-def is_shadow(query_id: str) -> bool:
-    """Whether the ledger's entry is that of a shadow sample."""
-    return query_id.startswith(SHADOW)
+def is_unseen(query_id: str) -> bool:
+    """Whether the ledger's entry is that of an answer that nobody asked for and nobody was shown."""
+    return query_id.startswith((SHADOW, TRIAL))
 
 
 def state(stored: str) -> CalibrationState:

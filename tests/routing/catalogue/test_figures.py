@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.db import Database
-from routing.catalogue.figures import FiguresDesk, percentile, wilson
+from routing.catalogue.figures import FiguresDesk, differences_of, percentile, wilson
 from routing.policy.tables import LabelRow
 from routing.tables import AttemptRow, ConversationRow, FeedbackRow, QueryRow
 
@@ -134,6 +134,21 @@ def test_prompts_are_compared_on_real_questions(sqlite_database: Database) -> No
     assert one.quality is not None and (one.quality.right, one.quality.judged) == (2, 3)
     assert (one.p50_ms, one.p95_ms) == (100, 300)
     assert (two.prompt_id, two.answers, two.quality) == ("premium.v2", 1, None)
+
+
+def test_two_prompts_on_a_share_differ_by_more_than_chance_or_not(sqlite_database: Database) -> None:
+    for n in range(30):
+        one, two = ("premium", "gpt", "step"), ("premium", "gpt", "answered")
+        put(sqlite_database, f"a{n}", one, two, good=n > 1, prompt_id="premium.v1", duration_ms=100 + n)
+        put(sqlite_database, f"b{n}", two, good=n > 15, prompt_id="premium.v2", duration_ms=100 + n)
+    ours, theirs = FiguresDesk(sqlite_database).prompts("default", "premium", NOW - timedelta(days=5))
+    assert (ours.costs.n, ours.costs.mean, theirs.costs.mean) == (30, 10.0, 5.0)
+    assert ours.times.mean == pytest.approx(2 * theirs.times.mean)
+    found = {difference.what: difference for difference in differences_of(ours, theirs)}
+    assert [found[what].finding for what in ("right", "cost", "time")] == ["higher", "higher", "higher"]
+    assert found["right"].n == 30 and found["right"].low > 0
+    same = {difference.what: difference for difference in differences_of(ours, ours)}
+    assert [same[what].finding for what in ("right", "cost", "time")] == ["none_shown"] * 3
 
 
 def test_nothing_asked_gives_no_figures(sqlite_database: Database) -> None:

@@ -255,7 +255,8 @@ def test_the_report_counts_days_money_and_what_failed(company_on_both: Company) 
     company.charges |= {
         "a": Charged(1, 2, 10),
         "b": Charged(10, 5, 10, observed=True),
-        "shadow:a": Charged(0, 7, 0),
+        "shadow:a": Charged(0, 4, 0),
+        "trial:b": Charged(0, 3, 0),
     }
     report = company.desk.quality("default", 3)
     assert [(day.by_tier, day.abstained, day.failed) for day in report.days] == [

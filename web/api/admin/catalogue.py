@@ -2,14 +2,15 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from routing.catalogue.files import PromptCard
 from routing.catalogue.prices import NewPrice, PricedModel, PriceEntry
 from routing.catalogue.prompts import PromptEntry, Serving
+from routing.catalogue.trials.desk import TrialPlan
 from routing.catalogue.trials.shelf import Trial
 from web.api.shapes import CONFLICT, PROBLEMS
 from web.auth import Admin
@@ -18,6 +19,7 @@ from web.deps import Given
 api = APIRouter(prefix="/api/v1", tags=["catalogue"], responses=PROBLEMS)
 
 PromptId = Annotated[str, Path(max_length=100)]
+TrialId = Annotated[str, Path(max_length=100)]
 
 
 class _In(BaseModel):
@@ -43,6 +45,14 @@ class ServeIn(_In):
 
 class ShareIn(ServeIn):
     percent: int = Field(description="The share of the rung's questions, 1 to 50.")
+
+
+class TrialIn(ServeIn):
+    """What to try a prompt on, and what that may cost us; without a bound, what the plan suggests."""
+
+    on: Literal["tests", "past"] = "tests"
+    limit: int = Field(50, description="The most past questions, 1 to 500.")
+    most_cost_nano: int | None = Field(None, description="It ends before a question that might exceed it.")
 
 
 class RungIn(_In):
@@ -125,6 +135,45 @@ def serve(prompt_id: PromptId, caller: Admin, services: Given, body: ServeIn | N
 def share(prompt_id: PromptId, caller: Admin, services: Given, body: ShareIn) -> Serving:
     """Lets a prompt speak on a share of its rung's questions."""
     return services.catalogue.prompts.share(caller, prompt_id, body.percent, body.tier)
+
+
+@api.get("/prompts/{prompt_id}/trials/plan")
+def plan(
+    prompt_id: PromptId,
+    caller: Admin,
+    services: Given,
+    on: Literal["tests", "past"] = "tests",
+    limit: Annotated[int, Query(description="The most past questions, 1 to 500.")] = 50,
+    tier: Annotated[str | None, Query(max_length=40)] = None,
+) -> TrialPlan:
+    """What a trial would ask and cost us. Nothing is asked."""
+    return services.catalogue.trials.plan(caller, prompt_id, on=on, limit=limit, tier=tier)
+
+
+@api.post("/prompts/{prompt_id}/trials", status_code=202, responses=CONFLICT)
+def begin(prompt_id: PromptId, caller: Admin, services: Given, body: TrialIn | None = None) -> Trial:
+    """Begins a trial in the background; it is followed by its id."""
+    given = body or TrialIn()
+    return services.catalogue.trials.start(
+        caller,
+        prompt_id,
+        on=given.on,
+        limit=given.limit,
+        tier=given.tier,
+        most_cost_nano=given.most_cost_nano,
+    )
+
+
+@api.get("/prompts/trials/{trial_id}")
+def trial(trial_id: TrialId, caller: Admin, services: Given) -> Trial:
+    """How far a trial is, or what it found."""
+    return services.catalogue.trials.get(caller.workspace_id, trial_id)
+
+
+@api.post("/prompts/trials/{trial_id}/stop", responses=CONFLICT)
+def end(trial_id: TrialId, caller: Admin, services: Given) -> Trial:
+    """Ends a trial after the question under way."""
+    return services.catalogue.trials.stop(caller, trial_id)
 
 
 @api.post("/prompts/stop", responses=CONFLICT)

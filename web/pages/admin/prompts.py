@@ -21,8 +21,8 @@ from web.present.admin.catalogue.prompts import (
     prompt_href,
     prompt_view,
     rung_view,
-    trial_view,
 )
+from web.present.admin.catalogue.trials import trial_view
 from web.present.admin.catalogue.views import CaseView, ShareFormView
 from web.present.frame import frame_for
 from web.render import Renderer, go_to

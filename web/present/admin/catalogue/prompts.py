@@ -1,24 +1,24 @@
 """Prompts, what was decided about them, and their trials in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 from app.core.errors import RungError
 from billing.money import format_money
-from routing.catalogue.figures import PromptFigures
+from routing.catalogue.figures import PromptFigures, differences_of
 from routing.catalogue.files import Case, PromptCard
 from routing.catalogue.prompts import PromptEntry, Serving
-from routing.catalogue.trials.shelf import Side, Trial
 from web.deps import Services
 from web.present.admin.catalogue.figures import interval_words, ms_words, quality_words
+from web.present.admin.catalogue.trials import difference_views
 from web.present.admin.catalogue.views import (
     CaseView,
+    DifferenceView,
     PromptEventView,
     PromptView,
     RungPromptView,
-    TrialView,
 )
 from web.present.admin.views import ConfirmView
 from web.present.views import Tone, when
@@ -50,10 +50,16 @@ def rung_view(services: Services, workspace_id: str, now: Serving) -> RungPrompt
     """What speaks on a rung; beside a trial's share, how both did since it began."""
     trial = ""
     compared: tuple[tuple[str, ...], ...] = ()
+    differences: tuple[DifferenceView, ...] = ()
     if now.trial_id is not None and now.trial_since is not None:
         trial = f"{now.trial_id} speaks on {now.share_percent} % of the questions"
         found = services.catalogue.figures.prompts(workspace_id, now.tier, now.trial_since)
-        compared = tuple(_compared(figures, services.usage.plan.currency) for figures in found)
+        currency = services.usage.plan.currency
+        compared = tuple(_compared(figures, currency) for figures in found)
+        by_id = {figures.prompt_id: figures for figures in found}
+        ours, theirs = by_id.get(now.trial_id), by_id.get(now.prompt_id)
+        if ours is not None and theirs is not None:
+            differences = difference_views(differences_of(ours, theirs), currency)
     return RungPromptView(
         tier=now.tier,
         prompt_id=now.prompt_id,
@@ -62,6 +68,8 @@ def rung_view(services: Services, workspace_id: str, now: Serving) -> RungPrompt
         by=now.by,
         trial=trial,
         compared=compared,
+        differences=differences,
+        promote_href=f"{prompt_href(now.trial_id)}/serve" if now.trial_id else None,
         rollback_href=f"{prompt_href(now.prompt_id)}/rollback" if now.before else None,
         stop_href=f"{prompt_href(now.trial_id)}/stop" if now.trial_id else None,
     )
@@ -88,39 +96,6 @@ def event_view(entry: PromptEntry, now: datetime) -> PromptEventView:
         "rollback": f"went back to {entry.prompt_id} on {entry.tier}",
     }
     return PromptEventView(when(entry.at, now), entry.by, words[entry.action])
-
-
-def trial_view(trial: Trial, currency: str, now: datetime) -> TrialView:
-    lines: tuple[tuple[str, Callable[[Side], str]], ...] = (
-        ("Test cases kept", lambda side: f"{side.passed} of {side.tests}"),
-        ("Past questions", lambda side: str(side.past)),
-        ("Agreement with accepted answers", _agreement),
-        ("Nothing found", lambda side: str(side.abstained)),
-        ("Failed calls", lambda side: str(side.failed)),
-        ("Cost a question", lambda side: format_money(side.cost_each_nano, currency)),
-        ("Median answer", lambda side: ms_words(side.p50_ms)),
-        ("95 of 100 answers within", lambda side: ms_words(side.p95_ms)),
-    )
-    notes = []
-    if trial.left_out:
-        notes.append(f"{trial.left_out} past questions were left out: their asker may no longer read all.")
-    if trial.stopped:
-        notes.append(f"It ended early: {trial.stopped}")
-    notes.append(f"All calls together cost {format_money(trial.cost_nano, currency)}.")
-    return TrialView(
-        at=when(trial.at, now),
-        by=trial.by,
-        title=f"{trial.prompt_id} beside {trial.against} on {trial.model}",
-        sides=tuple(side.prompt_id for side in trial.sides),
-        lines=tuple((name, *(value(side) for side in trial.sides)) for name, value in lines),
-        verdict=trial.verdict,
-        notes=tuple(notes),
-        broken=tuple((side.prompt_id, case, why) for side in trial.sides for case, why in side.broken),
-    )
-
-
-def _agreement(side: Side) -> str:
-    return "none to compare" if side.agreement is None else f"{side.agreement:.2f} over {side.rated}"
 
 
 def case_view(case: Case) -> CaseView:

@@ -111,6 +111,18 @@ class PromptView:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """What lies between two prompts; `by` and `interval` are empty where `n` questions are too few."""
+
+    name: str
+    words: str
+    tone: Tone
+    by: str
+    interval: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class RungPromptView:
     """What speaks on a rung."""
 
@@ -121,6 +133,8 @@ class RungPromptView:
     by: str
     trial: str
     compared: tuple[tuple[str, ...], ...]
+    differences: tuple[DifferenceView, ...]
+    promote_href: str | None
     rollback_href: str | None
     stop_href: str | None
 
@@ -133,14 +147,50 @@ class PromptEventView:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialPlanView:
+    """What a trial would ask and cost. `suggested` is a bound as the form takes it."""
+
+    against: str
+    asks: str
+    about: str
+    most: str
+    suggested: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFormView:
+    """What to try a prompt on. `field` names the field that `error` is about."""
+
+    past: bool = False
+    limit: str = "50"
+    most: str = ""
+    currency: str = ""
+    error: str | None = None
+    code: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialView:
     """A trial as a table: a name a line and what each side has for it."""
 
+    id: str
+    href: str
     at: When | None
     by: str
     title: str
+    state: str
+    tone: Tone
+    is_running: bool
+    is_stopping: bool
+    done: int
+    total: int
+    percent: int
+    cost: str
     sides: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
+    differences: tuple[DifferenceView, ...]
     verdict: str
     notes: tuple[str, ...]
     broken: tuple[tuple[str, str, str], ...]
