@@ -1,7 +1,8 @@
 """An S3 server on loopback: moto's, behind a door where answers can be put before its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,24 @@ class S3Server:
             aws_access_key_id="AKIATEST",
             aws_secret_access_key="not-a-secret",
         )
+
+    def fill(self, bucket: str, keys: Iterable[str], like: str) -> None:
+        """Puts many objects that are all as one that is there; nothing else can be put afterwards.
+
+        One by one through the door takes minutes, and so does moto's copy of all keys for each page.
+        """
+        from moto.s3.models import s3_backends
+
+        backends = [each for account in s3_backends.values() for each in account.values()]
+        [found] = [each.buckets[bucket] for each in backends if bucket in each.buckets]
+        model = found.keys[like]
+        for name in keys:
+            found.keys[name] = copy(model)
+            found.keys[name].name = name
+        pairs = list(found.keys.items())
+        filled = type("Filled", (type(found.keys),), {"items": lambda _: pairs})
+        found.keys = filled(found.keys.lists())
+        dict.update(found.keys, {name: [key] for name, key in pairs})
 
 
 @contextmanager

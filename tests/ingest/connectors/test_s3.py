@@ -1,6 +1,7 @@
 """The S3 connector against moto's server."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.core.errors import InputError, UnavailableError
 from app.core.identity import EVERYONE
-from ingest.connector import Checkpoint, Delete, Estimate, Failure, ReadContext, Upsert
+from ingest.connector import Checkpoint, Delete, Estimate, Failure, ReadContext, Unchanged, Upsert
 from ingest.connectors.s3 import S3Connector, S3Settings
 from ingest.connectors.s3.bucket import PAGE_KEYS
 from ingest.remote import RemoteCalls, SourceWaitError
@@ -168,6 +169,27 @@ def test_real_pages_follow_one_another(reader: Read, put: Callable[..., None], m
     for number in range(23):
         put(f"{number:02}.md", str(number))
     assert list(reader().list_ids()) == [f"{number:02}.md" for number in range(23)]
+
+
+def test_a_hundred_thousand_keys_at_the_server_are_taken_up_in_the_middle(
+    reader: Read, put: Callable[..., None], store: S3Server, bucket: str
+) -> None:
+    put("model.md")
+    # In ten prefixes, because the server sorts for each page all keys of the prefix.
+    names = sorted(f"p{n % 10}/{n:06}.md" for n in range(100_000))
+    store.fill(bucket, names, "model.md")
+    connector = reader(prefixes=tuple(f"p{n}/" for n in range(10)))
+    one = connector.fetch(names[0])
+    assert isinstance(one, Upsert)
+    store.asked.clear()
+    # A page costs the server a third of a second: the first two and the last ten of the hundred.
+    changes = connector.pull("", lambda _: one.document.revision)
+    first = [c for c in islice(changes, 2_000) if isinstance(c, Unchanged)]
+    rest = list(connector.pull(names[89_999], lambda _: one.document.revision))
+    found = [c.external_id for c in rest if isinstance(c, Unchanged)]
+    assert [c.external_id for c in first] == names[: len(first)] and len(first) > 1_900
+    # One more to see that nothing is left of the prefix before.
+    assert found == names[90_000:] and len(store.asked) == 2 + 1 + 10
 
 
 def test_page_that_repeats_ends_the_reading(reader: Read) -> None:
