@@ -190,13 +190,13 @@ class FolderConnector:
         revision, inode = revision_of(found.about), found.about.st_ino
         held = known(found.external_id)
         if held == revision:
-            self._memory.note(found.external_id, inode)
+            self._memory.note(found.external_id, inode, held=True)
             return Unchanged(found.external_id, found.access)
         change = self._read(found)
         if held is None and isinstance(change, Upsert):
             old = self._memory.moved_from(root, found.external_id, inode, revision, known)
             change = Upsert(replace(change.document, moved_from=old))
-        self._memory.note(found.external_id, inode)
+        self._memory.note(found.external_id, inode, held=False)
         return change
 
     def _read(self, found: FoundFile) -> Change:

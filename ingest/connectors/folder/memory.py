@@ -9,7 +9,8 @@ from ingest.connector import KnownRevision
 from ingest.connectors.paths import unprintable
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS places (inode TEXT PRIMARY KEY, id TEXT);
+DROP TABLE IF EXISTS places;
+CREATE TABLE IF NOT EXISTS lay (inode TEXT, id TEXT, PRIMARY KEY (inode, id));
 CREATE TABLE IF NOT EXISTS mounts (point TEXT PRIMARY KEY);
 """
 
@@ -22,7 +23,7 @@ class FolderMemory:
             scratch.mkdir(parents=True, exist_ok=True)
         path = Path(":memory:") if scratch is None else scratch / "folder.sqlite"
         # Written together and quickly: a check made in the browser may look here while a sync runs.
-        self._notes: list[tuple[str, str]] = []
+        self._notes: list[tuple[str, str, bool]] = []
         try:
             self._db = _open(path)
         except sqlite3.DatabaseError:
@@ -53,19 +54,26 @@ class FolderMemory:
         self, root: Path, external_id: str, inode: int, revision: str, known: KnownRevision
     ) -> str | None:
         """Where this very file, unchanged, lay before, if it no longer lies there."""
-        row = self._db.execute("SELECT id FROM places WHERE inode = ?", (str(inode),)).fetchone()
-        if row is None or row[0] == external_id or known(row[0]) != revision:
-            return None
-        old = root.joinpath(*(unprintable(part) for part in row[0].split("/")))
-        return None if _is_listed(old) else str(row[0])
+        rows = self._db.execute("SELECT id FROM lay WHERE inode = ? ORDER BY rowid DESC", (str(inode),))
+        for (name,) in rows.fetchall():
+            if name != external_id and known(name) == revision:
+                old = root.joinpath(*(unprintable(part) for part in name.split("/")))
+                if not _is_listed(old):
+                    return str(name)
+        return None
 
-    def note(self, external_id: str, inode: int) -> None:
-        """Remembers where a file lies."""
+    def note(self, external_id: str, inode: int, *, held: bool) -> None:
+        """Remembers where a file lies, and forgets where it lay before once it is `held` here.
+
+        A run that dies before it has stored a move is to notice it again.
+        """
         # As text: some file systems number beyond what a column of numbers holds.
-        self._notes.append((str(inode), external_id))
+        self._notes.append((str(inode), external_id, held))
 
     def commit(self) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO places VALUES (?, ?)", self._notes)
+        held = [(inode, name) for inode, name, held in self._notes if held]
+        self._db.executemany("DELETE FROM lay WHERE inode = ? AND id != ?", held)
+        self._db.executemany("INSERT OR IGNORE INTO lay VALUES (?, ?)", [note[:2] for note in self._notes])
         self._notes.clear()
         self._db.commit()
 

@@ -1,7 +1,7 @@
 """The connector of WebDAV folders."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -113,8 +113,9 @@ class WebdavConnector:
             if isinstance(found, Failure):
                 yield found
                 continue
-            before = file_ids.saw(found.entry.file_id, found.external_id)
-            yield self._change(found, known, before)
+            held = known(found.external_id) is not None
+            earlier = file_ids.saw(found.entry.file_id, found.external_id, held=held)
+            yield self._change(found, known, earlier)
             since += 1
             if since == _CHECKPOINT_EVERY:
                 since = 0
@@ -134,7 +135,7 @@ class WebdavConnector:
             return Failure(external_id, error.code, error.reason)
         for entry in entries:
             if entry.name == key[-1] and not entry.is_folder and self._patterns.wants(external_id):
-                change = self._change(_File(external_id, entry), lambda _: None, None)
+                change = self._change(_File(external_id, entry), lambda _: None, ())
                 assert isinstance(change, Upsert | Failure)  # noqa: S101 - nothing is known of it
                 return change
         return Delete(external_id)
@@ -191,7 +192,7 @@ class WebdavConnector:
             raise InputError("The address is of a file; give that of a folder.", code="not_a_folder")
         return [entry for entry in entries if not entry.name.startswith((".", "~$"))]
 
-    def _change(self, found: _File, known: KnownRevision, before: str | None) -> Change:
+    def _change(self, found: _File, known: KnownRevision, earlier: Sequence[str]) -> Change:
         entry, access = found.entry, self._context.default_access
         if not supports(found.external_id):
             error = unsupported(found.external_id)
@@ -207,7 +208,7 @@ class WebdavConnector:
             content = self._server.read(entry.path)
         except ItemError as error:
             return Failure(found.external_id, error.code, error.reason)
-        moved = before if before is not None and held is None and known(before) is not None else None
+        moved = next((place for place in earlier if held is None and known(place) is not None), None)
         return Upsert(
             SourceDocument(
                 external_id=found.external_id,

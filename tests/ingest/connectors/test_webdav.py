@@ -332,8 +332,8 @@ def test_windows_sign_in_alone_is_explained() -> None:
         pull(connector(f"{origin}/d"))
 
 
-def test_nextcloud_file_that_moved_says_where_it_was(tmp_path: Path) -> None:
-    here = {"name": "old.md"}
+def moving(here: dict[str, str]) -> Callable[[str, str], Reply]:
+    """A Nextcloud whose one file lies at `here["name"]`."""
 
     def answer(method: str, path: str) -> Reply:
         if method == "GET":
@@ -345,7 +345,12 @@ def test_nextcloud_file_that_moved_says_where_it_was(tmp_path: Path) -> None:
         base = "/remote.php/dav/files/ann/"
         return 207, {}, listing(entry(base, folder=True), entry(base + here["name"], props))
 
-    with answering(answer) as origin:
+    return answer
+
+
+def test_nextcloud_file_that_moved_says_where_it_was(tmp_path: Path) -> None:
+    here = {"name": "old.md"}
+    with answering(moving(here)) as origin:
         address = f"{origin}/remote.php/dav/files/ann"
         before = upserts(pull(connector(address, scratch=tmp_path)))
         here["name"] = "new.md"
@@ -353,8 +358,23 @@ def test_nextcloud_file_that_moved_says_where_it_was(tmp_path: Path) -> None:
         after = upserts(pull(connector(address, scratch=tmp_path), known.get))
     assert before["old.md"].url == f"{origin}/index.php/f/77" and before["old.md"].author == "Ann"
     assert after["new.md"].moved_from == "old.md"
+
+
+def test_move_that_was_told_but_not_stored_is_told_again(tmp_path: Path) -> None:
+    here = {"name": "old.md"}
+    with answering(moving(here)) as origin:
+        address = f"{origin}/remote.php/dav/files/ann"
+        known = {k: one.revision for k, one in upserts(pull(connector(address, scratch=tmp_path))).items()}
+        for name in ("new.md", "newer.md"):
+            here["name"] = name
+            for _ in range(2):
+                again = upserts(pull(connector(address, scratch=tmp_path), known.get))
+                assert again[name].moved_from == "old.md"
+        # Now it is held there, so that what lay elsewhere is forgotten.
+        known = {"newer.md": known["old.md"]}
+        assert not upserts(pull(connector(address, scratch=tmp_path), known.get))
     (file,) = tmp_path.iterdir()
-    assert json.loads(file.read_text()) == {"77": "new.md"}
+    assert json.loads(file.read_text()) == {"77": ["newer.md"]}
 
 
 def test_weak_and_strong_tags_are_the_same_and_a_missing_one_is_made_up_for() -> None:
