@@ -256,6 +256,40 @@ def test_a_file_that_is_stale_once_is_read_and_a_share_that_is_away_ends_the_run
     assert caught.value.code == "source_unreachable"
 
 
+def test_a_file_that_changes_while_it_is_read_is_read_again_by_the_next_pass(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(root / "a.md", "one")
+    real = os.fstat
+    asked: list[int] = []
+
+    def changing(number: int) -> os.stat_result:
+        about = real(number)
+        if not asked:
+            asked.append(number)
+            write(file, "one and two")
+        return about
+
+    monkeypatch.setattr(os, "fstat", changing)
+    known = {n: d.revision for n, d in documents(list(connector(root).pull("", lambda _: None))).items()}
+    assert asked
+    [again] = documents(list(connector(root).pull("", known.get))).values()
+    assert again.content == b"one and two"
+
+
+def test_a_link_inside_the_folder_is_a_document_with_the_access_of_where_it_leads(root: Path) -> None:
+    write(root / "secret/.access.toml", 'allow = ["group:board"]')
+    write(root / "secret/a.md")
+    write(root / "open/.access.toml", 'allow = ["everyone"]')
+    (root / "open/link.md").symlink_to("../secret/a.md")
+    (root / "open/folder").symlink_to("../secret")
+    found = documents(list(connector(root).pull("", lambda _: None)))
+    assert {name: document.access for name, document in found.items()} == {
+        name: frozenset({Principal.group("board")})
+        for name in ("secret/a.md", "open/link.md", "open/folder/a.md")
+    }
+
+
 def test_settings_that_cannot_be_are_refused(root: Path) -> None:
     for how in ({"owner_domain": "not a domain"}, {"access_from": "anyone"}, {"path": "/a\x00b"}):
         with pytest.raises(InputError) as caught:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from dulwich.objects import Blob, Commit
 from pydantic import SecretStr, ValidationError
 
 from app.core.errors import InputError, RungError
@@ -160,6 +161,38 @@ def test_history_ends_where_the_fetched_commits_end(reader: Read, work: WorkingC
     found = upserts(reader(history_depth=2).pull("", nothing_known))
     assert found["often.md"].author == "Ana Ferreira"
     assert found["handbook/leave.md"].author is None and found["handbook/leave.md"].updated_at is None
+
+
+@pytest.mark.parametrize("how", ["http", "daemon"])
+def test_first_clone_is_shallow_and_later_fetches_bring_what_is_new(
+    reader: Read, work: WorkingCopy, how: str
+) -> None:
+    for number in range(20):
+        work.write("often.md", f"version {number}")
+        work.commit()
+    with daemon(work.folder.parent) as address:
+        given = {"url": f"{address}/{work.folder.name}/.git"} if how == "daemon" else {}
+        connector = reader(history_depth=3, **given)
+        first = list(connector.pull("", nothing_known))
+        assert _held(connector) == (3, {f"version {number}" for number in (17, 18, 19)})
+        # More commits than are looked back on: what changed is still told from the two ends.
+        for number in range(20, 30):
+            work.write("often.md", f"version {number}")
+            work.commit()
+        work.git("mv", "handbook/leave.md", "leave.md")
+        work.commit()
+        again = list(reader(history_depth=3, **given).pull(end_of(first), nothing_known))
+    found = upserts(again)
+    assert set(found) == {"often.md", "leave.md"} and found["leave.md"].moved_from == "handbook/leave.md"
+    assert found["often.md"].content == b"version 29" and not deletes(again)
+
+
+def _held(connector: GitConnector) -> tuple[int, set[str]]:
+    """How many commits are in the copy, and which contents of the file that changes often."""
+    store = connector._clone.repo.object_store
+    objects = [store[sha] for sha in store]
+    texts = {one.data.decode() for one in objects if isinstance(one, Blob)}
+    return sum(isinstance(one, Commit) for one in objects), {t for t in texts if t.startswith("version")}
 
 
 def test_merge_leaves_the_author_of_the_side_branch(reader: Read, work: WorkingCopy) -> None:
