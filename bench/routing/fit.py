@@ -31,6 +31,18 @@ TREES, DEPTH, RATE, LEAST_LEAF, SUBSAMPLE = 120, 3, 0.05, 30, 0.6
 
 
 @dataclass(frozen=True, slots=True)
+class _Data:
+    """What is fitted to: features, whether the answer was wrong, and how much the row counts."""
+
+    matrix: Floats
+    labels: NDArray[np.bool_]
+    weights: Floats
+
+    def at(self, rows: NDArray[np.int64]) -> "_Data":
+        return _Data(self.matrix[rows], self.labels[rows], self.weights[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What cross-validation chose, and the log-odds it gave to rows that it had not seen."""
 
@@ -45,6 +57,7 @@ def fit(
     *,
     name: str,
     groups: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
     seed: int = 20261124,
     tree_shares: Sequence[float] = TREE_SHARES,
 ) -> ScoreModel:
@@ -53,15 +66,20 @@ def fit(
     Args:
         rows: the same features in every row.
         groups: rows of one group (an article, a document) never stand on both sides of a fold.
+        weights: how much each row counts, in all that is fitted and chosen; all alike without. The metrics
+            are of the rows that count most.
         tree_shares: (0.0,) keeps to logistic regression.
     """
     features = sorted(rows[0])
     matrix = np.array([[row[feature] for feature in features] for row in rows], dtype=np.float64)
     labels = np.asarray(wrong, dtype=bool)
-    choice = _choose(matrix, labels, list(_folds(labels, groups, seed)), seed, tree_shares)
-    slope, offset = platt(choice.out_of_fold, labels)
+    counted = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
+    data = _Data(matrix, labels, counted)
+    choice = _choose(data, list(_folds(labels, groups, seed)), seed, tree_shares)
+    slope, offset = platt(choice.out_of_fold, labels, counted)
+    full = counted == counted.max()
     calibrated = 1 / (1 + np.exp(-(slope * choice.out_of_fold + offset)))
-    part = _Part.fit(matrix, labels, choice.penalty, choice.tree_share, seed)
+    part = _Part.fit(data, choice.penalty, choice.tree_share, seed)
     return ScoreModel(
         ModelFile(
             form=1,
@@ -76,9 +94,9 @@ def fit(
                 "seed": seed,
             },
             metrics={
-                "auroc": round(auroc(labels, calibrated), 4),
-                "ece": round(calibration_error(labels, calibrated), 4),
-                "base_rate": round(float(labels.mean()), 4),
+                "auroc": round(auroc(labels[full], calibrated[full]), 4),
+                "ece": round(calibration_error(labels[full], calibrated[full]), 4),
+                "base_rate": round(float(labels[full].mean()), 4),
             },
             intercept=part.intercept,
             terms=part.terms(features),
@@ -88,11 +106,11 @@ def fit(
     )
 
 
-def platt(log_odds: Floats, labels: NDArray[np.bool_]) -> tuple[float, float]:
+def platt(log_odds: Floats, labels: NDArray[np.bool_], weights: Floats | None = None) -> tuple[float, float]:
     """Slope and offset that make the log-odds hold."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-    found = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds.reshape(-1, 1), labels)
+    found = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds.reshape(-1, 1), labels, weights)
     # A slope of nothing, or less, is a model that knows nothing: every row gets the base rate.
     return max(1e-6, float(found.coef_[0][0])), float(found.intercept_[0])
 
@@ -111,35 +129,32 @@ def _folds(
 
 
 def _choose(
-    matrix: Floats,
-    labels: NDArray[np.bool_],
+    data: _Data,
     folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     seed: int,
     tree_shares: Sequence[float],
 ) -> Choice:
     """The penalty and the share of trees with the least log loss on rows that were not fitted to."""
-    linear = {penalty: np.zeros(len(labels)) for penalty in PENALTIES}
-    boosted = np.zeros(len(labels))
+    linear = {penalty: np.zeros(len(data.labels)) for penalty in PENALTIES}
+    boosted = np.zeros(len(data.labels))
     for inside, outside in folds:
         for penalty in PENALTIES:
-            part = _Linear.fit(matrix[inside], labels[inside], penalty)
-            linear[penalty][outside] = part.log_odds(matrix[outside])
+            linear[penalty][outside] = _Linear.fit(data.at(inside), penalty).log_odds(data.matrix[outside])
         if any(tree_shares):
-            trees = _boost(matrix[inside], labels[inside], seed)
-            boosted[outside] = trees.decision_function(matrix[outside])
+            boosted[outside] = _boost(data.at(inside), seed).decision_function(data.matrix[outside])
     tried = [
         Choice(penalty, share, (1 - share) * linear[penalty] + share * boosted)
         for share in tree_shares
         for penalty in PENALTIES
     ]
-    return min(tried, key=lambda choice: _log_loss(choice.out_of_fold, labels))
+    return min(tried, key=lambda choice: _log_loss(choice.out_of_fold, data))
 
 
-def _log_loss(log_odds: Floats, labels: NDArray[np.bool_]) -> float:
+def _log_loss(log_odds: Floats, data: _Data) -> float:
     """Once calibrated, so that choices differ by what they tell and not by their scale."""
-    slope, offset = platt(log_odds, labels)
-    signed = np.where(labels, 1, -1) * (slope * log_odds + offset)
-    return float(np.logaddexp(0, -signed).mean())
+    slope, offset = platt(log_odds, data.labels, data.weights)
+    signed = np.where(data.labels, 1, -1) * (slope * log_odds + offset)
+    return float(np.average(np.logaddexp(0, -signed), weights=data.weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +165,14 @@ class _Linear:
     intercept: float
 
     @classmethod
-    def fit(cls, matrix: Floats, labels: NDArray[np.bool_], penalty: float) -> "_Linear":
+    def fit(cls, data: _Data, penalty: float) -> "_Linear":
         from sklearn.linear_model import LogisticRegression
 
+        matrix = data.matrix
         mean, scale = matrix.mean(axis=0), matrix.std(axis=0)
         scale = np.where(scale < 1e-9, 1.0, scale)
         standard = np.clip((matrix - mean) / scale, -FARTHEST, FARTHEST)
-        found = LogisticRegression(C=penalty, max_iter=2000).fit(standard, labels)
+        found = LogisticRegression(C=penalty, max_iter=2000).fit(standard, data.labels, data.weights)
         return cls(mean, scale, found.coef_[0], float(found.intercept_[0]))
 
     def log_odds(self, matrix: Floats) -> Floats:
@@ -165,7 +181,7 @@ class _Linear:
         return result
 
 
-def _boost(matrix: Floats, labels: NDArray[np.bool_], seed: int) -> Any:
+def _boost(data: _Data, seed: int) -> Any:
     from sklearn.ensemble import GradientBoostingClassifier  # type: ignore[import-untyped]
 
     return GradientBoostingClassifier(
@@ -176,7 +192,7 @@ def _boost(matrix: Floats, labels: NDArray[np.bool_], seed: int) -> Any:
         subsample=SUBSAMPLE,
         max_features=0.3,
         random_state=seed,
-    ).fit(matrix, labels)
+    ).fit(data.matrix, data.labels, data.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +205,12 @@ class _Part:
     prior: float
 
     @classmethod
-    def fit(
-        cls, matrix: Floats, labels: NDArray[np.bool_], penalty: float, tree_share: float, seed: int
-    ) -> "_Part":
-        linear = _Linear.fit(matrix, labels, penalty)
+    def fit(cls, data: _Data, penalty: float, tree_share: float, seed: int) -> "_Part":
+        linear = _Linear.fit(data, penalty)
         if not tree_share:
             return cls(linear, 1.0, (), 0.0)
-        boosted = _boost(matrix, labels, seed)
-        prior = float(labels.mean())
+        boosted = _boost(data, seed)
+        prior = float(np.average(data.labels, weights=data.weights))
         trees = tuple(_tree(stage[0].tree_, tree_share * RATE) for stage in boosted.estimators_)
         return cls(linear, 1 - tree_share, trees, tree_share * float(np.log(prior / (1 - prior))))
 

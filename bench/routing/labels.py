@@ -43,6 +43,9 @@ LABEL_SETS = {
 """Most questions of each set: of its training part those that the reading adapter was not trained on and
 those that it was, and of its other part. Drawn with a fixed seed; a larger draw holds the smaller one."""
 
+TOLD = 2
+"""Raised whenever the rung tells more, or something else, of its answers: older labels are read anew."""
+
 _SEED = 20261124
 _CALLER = Caller("bench", "bench", "", "Bench", "bench", frozenset({EVERYONE, PUBLIC}))
 _TRUTHS = frozenset({"yes", "no"})
@@ -51,7 +54,7 @@ _TRUTHS = frozenset({"yes", "no"})
 @dataclass(frozen=True, slots=True)
 class Label:
     """A question, what was found and shown, and whether that is right. `seen` tells that the reading adapter
-    was trained on the question; `reader` names the adapter."""
+    was trained on the question; `reader` names the adapter, and `told` is the `TOLD` of its time."""
 
     set: str
     part: str
@@ -66,11 +69,7 @@ class Label:
     signals: Signals
     right: bool
     reader: str
-
-    @property
-    def kept_apart(self) -> bool:
-        """Whether the adapter was trained on nothing of the question's articles."""
-        return self.set == "squad_v2" and not self.seen
+    told: int = 0
 
     @property
     def answer(self) -> TierAnswer:
@@ -101,7 +100,8 @@ def load_labels(
         file = cache / f"{name}.jsonl"
         asked = [(row, seen) for row, seen in _draw(data, name) if _part(row) in parts]
         # Another adapter's answers tell nothing of this one's.
-        kept = {label.id: label for label in _kept(file) if label.reader == rung.at_most().model}
+        current = (rung.at_most().model, TOLD)
+        kept = {label.id: label for label in _kept(file) if (label.reader, label.told) == current}
         missing = [row for row, _ in asked if row.id not in kept]
         if missing:
             with file.open("a", encoding="utf-8") as out:
@@ -209,6 +209,7 @@ def _label(name: str, row: Row, seen: bool, passages: tuple[Passage, ...], answe
         signals=answer.signals,
         right=is_right(row.answers, [citation.quote for citation in answer.citations]),
         reader=answer.work.model,
+        told=TOLD,
     )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from routing.difficulty.model import FARTHEST, ModelFile, ScoreModel, Tree
 
 SEEN = "t_seen"
-"""A feature of training rows alone: 1 where the adapter was trained on the set's other questions and this one
-was not kept apart from them, 0 where it was."""
+"""A feature of training rows alone: 1 where the adapter was trained on the question, 0 where it was not
+or where this cannot be told apart in the set."""
 
 
 def with_seen(features: Mapping[str, float], *, seen: bool) -> dict[str, float]:

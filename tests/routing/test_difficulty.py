@@ -40,7 +40,7 @@ def test_a_comparison_is_harder_than_a_look_up_and_says_why() -> None:
 def test_one_passage_that_covers_the_question_makes_it_easier_and_says_so() -> None:
     easy, hard = stage2(QUESTION, QUESTION, ONE), stage2(QUESTION, QUESTION, APART)
     assert easy.probability < hard.probability
-    assert easy.reasons[0] == "one passage covers the whole question"
+    assert "one passage covers the whole question" in easy.reasons
 
 
 def test_a_sure_answer_makes_it_easier_than_an_unsure_one() -> None:
