@@ -46,12 +46,14 @@ def list_prompts(json: JsonFlag = False) -> None:
 def show(prompt: Prompt, json: JsonFlag = False) -> None:
     """Show a prompt's text, its trials, and what was decided about it."""
     from app.wiring import house
+    from routing.catalogue.helpers import HELPERS
     from routing.llm.prompt import load_prompt
 
     with house() as it:
         workspace_id = it.operator().workspace_id
         card = it.catalogue.prompts.files.card(prompt)
-        text = load_prompt(prompt)
+        helper = HELPERS.get(card.family)
+        text = load_prompt(prompt, helper.needs) if helper else load_prompt(prompt)
         entries = [e for e in it.catalogue.prompts.entries(workspace_id) if e.prompt_id == prompt]
         trials = it.catalogue.trials.list(workspace_id, prompt)
     if json:

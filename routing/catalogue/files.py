@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from app.core.errors import ConfigurationError, NotFoundError
 from app.core.identity import Caller
 from retrieval.passage import Passage
+from routing.catalogue.helpers import HELPERS
 from routing.llm.prompt import PROMPTS_DIR, load_prompt
 from routing.tier import TierAnswer, TierRequest, TierSpec
 
@@ -38,7 +39,8 @@ class CasePassage(_Strict):
 class Case(_Strict):
     """One case. Each entry of `must` holds spellings of which the answer must have one.
 
-    None of `must_not` may be in it. Upper and lower case are the same.
+    None of `must_not` may be in it. Upper and lower case are the same. `most_words` is for an answer that has
+    to be short.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
@@ -48,6 +50,7 @@ class Case(_Strict):
     must: tuple[tuple[str, ...], ...] = ()
     must_not: tuple[str, ...] = ()
     not_found: bool = False
+    most_words: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> "Case":
@@ -121,11 +124,22 @@ def problems_of(tests: TestSet) -> tuple[str, ...]:
 
 
 def _problems(tests: TestSet) -> Iterator[str]:
+    yield from _shape(tests)
+    if (helper := HELPERS.get(family(tests.prompt_id))) is not None:
+        yield from helper.problems(tests.cases)
+    else:
+        yield from _answers(tests)
+
+
+def _shape(tests: TestSet) -> Iterator[str]:
     ids = [case.id for case in tests.cases]
     if len(ids) < LEAST_CASES:
         yield f"it has {len(ids)} cases; {LEAST_CASES} are the least"
     for name in sorted({name for name in ids if ids.count(name) > 1}):
         yield f"two cases are called {name}"
+
+
+def _answers(tests: TestSet) -> Iterator[str]:
     if not any(case.not_found for case in tests.cases):
         yield "no case tests that nothing is found"
     if not any(case.kind == "injection" for case in tests.cases):
@@ -150,6 +164,8 @@ def _failures(case: Case, said: TierAnswer) -> Iterator[str]:
         for spellings in case.must:
             if not _any_in(spellings, said.text):
                 yield f"it does not say {' or '.join(spellings)}"
+    if case.most_words is not None and len(said.text.split()) > case.most_words:
+        yield f"it says more than {case.most_words} words"
     for word in case.must_not:
         if _any_in((word,), said.text):
             yield f"it says {word}"
@@ -163,7 +179,7 @@ def _any_in(spellings: tuple[str, ...], text: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class PromptCard:
     """A prompt's file and its test set. `problems` say what is wrong with either; `tiers` are the rungs that
-    can use it."""
+    can use it. `helps` says what it does where it speaks on no rung, but in a call of its own."""
 
     id: str
     family: str
@@ -171,6 +187,7 @@ class PromptCard:
     sha256: str
     cases: int
     problems: tuple[str, ...]
+    helps: str = ""
 
 
 class PromptFiles:
@@ -178,6 +195,7 @@ class PromptFiles:
 
     def __init__(self, specs: Sequence[TierSpec], folder: Path = PROMPTS_DIR) -> None:
         self.own: Mapping[str, str] = {spec.name: spec.chat.prompt for spec in specs if spec.chat is not None}
+        self._specs = tuple(specs)
         self._folder = folder
 
     def cards(self) -> tuple[PromptCard, ...]:
@@ -194,21 +212,27 @@ class PromptFiles:
             raise NotFoundError(f"There is no prompt {prompt_id!r} for any rung.", code="no_such_prompt")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         cases, problems = self._check(prompt_id)
-        return PromptCard(prompt_id, family(prompt_id), tiers, digest, cases, problems)
+        helper = HELPERS.get(family(prompt_id))
+        return PromptCard(
+            prompt_id, family(prompt_id), tiers, digest, cases, problems, helper.what if helper else ""
+        )
 
     def tests(self, prompt_id: str) -> TestSet:
         """Raises as `load_tests`."""
         return load_tests(prompt_id, self._folder)
 
     def _check(self, prompt_id: str) -> tuple[int, tuple[str, ...]]:
+        helper = HELPERS.get(family(prompt_id))
         try:
-            load_prompt(prompt_id)
+            load_prompt(prompt_id, *([helper.needs] if helper else []))
             tests = self.tests(prompt_id)
         except ConfigurationError as error:
             return 0, (error.message.rstrip("."),)
         return len(tests.cases), problems_of(tests)
 
     def _tiers_of(self, prompt_id: str) -> tuple[str, ...]:
+        if (helper := HELPERS.get(family(prompt_id))) is not None:
+            return helper.tiers(self._specs)
         return tuple(tier for tier, own in self.own.items() if family(own) == family(prompt_id))
 
 

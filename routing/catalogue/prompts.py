@@ -167,7 +167,13 @@ class PromptDesk:
 
     def _sound(self, prompt_id: str, tier: str | None) -> str:
         rung = self.rung_of(prompt_id, tier)
-        if problems := self.files.card(prompt_id).problems:
+        card = self.files.card(prompt_id)
+        if card.helps:
+            raise InputError(
+                f"{prompt_id} {card.helps}: it speaks on no rung, and its version comes with Rung.",
+                code="wrong_rung",
+            )
+        if problems := card.problems:
             raise ConfigurationError(f"{prompt_id} cannot be used: {'; '.join(problems)}.", code="bad_prompt")
         return rung
 

@@ -2,25 +2,22 @@
 
 import re
 import time
-from functools import lru_cache
-from pathlib import Path
 
 from app.core.usage import Work
 from routing.citation import without_marks
 from routing.llm.call import ChatCall, ChatCallError, ChatDelta, ChatEnd, ChatModel, ChatUsage
 from routing.llm.message import ChatMessage
 from routing.llm.prices import Prices
-from routing.llm.prompt import neutralise
+from routing.llm.prompt import load_prompt, neutralise
 from routing.policy.evidence.sample import Verdict
 
 JUDGE_ID = "judge.v1"
 
-_FILE = Path(__file__).with_name(f"{JUDGE_ID}.md")
 _LONGEST = 6_000
 """Characters of each text that are compared."""
 
 _MOST_INPUT_TOKENS = 8_000
-_MOST_OUTPUT_TOKENS = 16
+MOST_OUTPUT_TOKENS = 16
 _VERDICT = re.compile(r"\W*(SAME|DIFFERENT)\W*")
 
 
@@ -40,7 +37,7 @@ class ModelJudge:
 
     def at_most(self) -> Work:
         """The most that one comparison may be."""
-        usage = ChatUsage(_MOST_INPUT_TOKENS, _MOST_OUTPUT_TOKENS)
+        usage = ChatUsage(_MOST_INPUT_TOKENS, MOST_OUTPUT_TOKENS)
         return self._work(usage, 0)
 
     def compare(self, question: str, first: str, second: str) -> Verdict:
@@ -57,7 +54,7 @@ class ModelJudge:
 
     def _ask(self, messages: tuple[ChatMessage, ...]) -> tuple[str, ChatUsage]:
         text, usage = "", ChatUsage()
-        for piece in self._model.stream(ChatCall(messages, _MOST_OUTPUT_TOKENS)):
+        for piece in self._model.stream(ChatCall(messages, MOST_OUTPUT_TOKENS)):
             match piece:
                 case ChatDelta():
                     text += piece.text
@@ -80,21 +77,17 @@ class ModelJudge:
         )
 
 
-def judge_messages(question: str, first: str, second: str) -> tuple[ChatMessage, ...]:
+def judge_messages(
+    question: str, first: str, second: str, prompt_id: str = JUDGE_ID
+) -> tuple[ChatMessage, ...]:
     """The comparison as it is sent: filled in one pass, no text with anything that could be a fence."""
-    system, user = _prompt()
+    prompt = load_prompt(prompt_id, needs=("question", "first", "second"))
     parts = {
         name: neutralise(without_marks(text)[:_LONGEST])
         for name, text in (("question", question), ("first", first), ("second", second))
     }
-    filled = re.sub(r"\{\{(question|first|second)\}\}", lambda match: parts[match[1]], user)
-    return ChatMessage("system", system), ChatMessage("user", filled)
-
-
-@lru_cache(maxsize=1)
-def _prompt() -> tuple[str, str]:
-    system, user = _FILE.read_text(encoding="utf-8").removeprefix("# system\n").split("\n# user\n")
-    return system.strip(), user.strip()
+    filled = re.sub(r"\{\{(question|first|second)\}\}", lambda match: parts[match[1]], prompt.user)
+    return ChatMessage("system", prompt.system), ChatMessage("user", filled)
 
 
 def _ms_since(started: float) -> int:

@@ -85,6 +85,15 @@ class ChatTier:
         self._prompts = prompts or OwnPrompts()
 
     @property
+    def backend(self) -> ChatBackend | str:
+        """What this rung calls, or why it has nothing to call."""
+        return self._backend
+
+    def base_model(self) -> str:
+        """The name of the model without any adapter, as a call takes it; empty for the deployment's own."""
+        return ""
+
+    @property
     def unavailable(self) -> str | None:
         return self._backend if isinstance(self._backend, str) else self._backend.prices.problem
 

@@ -48,13 +48,7 @@ class ClosedBookProbe:
     def __init__(self, model: ChatModel, served_name: str, request: TierRequest, most_tokens: int) -> None:
         self._model = model
         self._question = request.standalone
-        prompt = load_prompt(PROMPT, needs=("question",))
-        asked = neutralise(request.standalone[:LONGEST_QUESTION])
-        messages = (
-            ChatMessage("system", prompt.system),
-            ChatMessage("user", prompt.user.replace("{{question}}", asked)),
-        )
-        self._call = ChatCall(messages, most_tokens, served_name)
+        self._call = ChatCall(closed_book_messages(request.standalone), most_tokens, served_name)
         self._probed = Probed(None, ChatUsage(), "it took too long.")
         self._thread = threading.Thread(target=self._run, name="closed-book", daemon=True)
         self._thread.start()
@@ -95,6 +89,16 @@ class ClosedBookProbe:
     def cost(self, work: Work, prices: Prices) -> Work:
         """The same for a failed attempt: what the call used is part of it."""
         return with_usage(work, self.result().usage, prices)
+
+
+def closed_book_messages(question: str, prompt_id: str = PROMPT) -> tuple[ChatMessage, ...]:
+    """The question as it is sent, without anything else."""
+    prompt = load_prompt(prompt_id, needs=("question",))
+    asked = neutralise(question[:LONGEST_QUESTION])
+    return (
+        ChatMessage("system", prompt.system),
+        ChatMessage("user", prompt.user.replace("{{question}}", asked)),
+    )
 
 
 def with_usage(work: Work, usage: ChatUsage, prices: Prices) -> Work:

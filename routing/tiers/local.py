@@ -82,6 +82,9 @@ class LocalTier(ChatTier):
             raise
         self._rest_until = 0.0
 
+    def base_model(self) -> str:
+        return "" if isinstance(self._model, str) else self._model.served().name
+
     def at_most(self) -> Work:
         """With the closed-book call, where there is one."""
         settings, extra = self._settings, self._settings.closed_book_tokens

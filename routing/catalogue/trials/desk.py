@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -15,12 +16,16 @@ from app.core.identity import Caller
 from app.core.usage import Meter
 from routing.adapters.learning.past import Past
 from routing.catalogue.choice import PromptChooser, ThisPrompt, require_admin, who
+from routing.catalogue.files import family
+from routing.catalogue.helpers import HELPERS
 from routing.catalogue.prompts import PromptDesk
 from routing.catalogue.tables import PromptTrialRow
 from routing.catalogue.trials.questions import Asked, Askers, PastQuestions, of_past, of_tests
 from routing.catalogue.trials.running import Means, Progress, Running
 from routing.catalogue.trials.shelf import Side, Trial, TrialShelf
 from routing.tier import Tier, TierSpec
+from routing.tiers.chat import ChatTier
+from routing.tiers.helper import HelperTier
 
 _log = structlog.get_logger()
 
@@ -148,7 +153,7 @@ class Trials:
 
         Raises:
             ForbiddenError: `admin_only`.
-            NotFoundError: `no_such_prompt`; InputError: `wrong_rung`, `bad_limit`, `bad_bound`.
+            NotFoundError: `no_such_prompt`; InputError: `wrong_rung`, `bad_limit`, `bad_bound`, `tests_only`.
             ConfigurationError: `bad_prompt`, `bad_test_set`, or `tier_unavailable`.
             ConflictError: `trial_running`, while another one runs.
         """
@@ -191,8 +196,10 @@ class Trials:
             raise ConfigurationError(
                 f"{prompt_id} cannot be tried: {'; '.join(problems)}.", code="bad_prompt"
             )
-        serving = next(s for s in self._desk.serving(caller.workspace_id) if s.tier == rung)
-        tiers = {name: self._rung(rung, name) for name in dict.fromkeys((prompt_id, serving.prompt_id))}
+        if on == "past" and self._desk.files.card(prompt_id).helps:
+            raise InputError(f"{prompt_id} answers no questions: try it on its test set.", code="tests_only")
+        against = self._in_service(caller.workspace_id, prompt_id, rung)
+        tiers = {name: self._rung(rung, name) for name in dict.fromkeys((prompt_id, against))}
         tests = of_tests(self._desk.files.tests(prompt_id).cases, caller)
         past = PastQuestions()
         if on == "past":
@@ -203,7 +210,7 @@ class Trials:
         plan = TrialPlan(
             tier=rung,
             prompt_id=prompt_id,
-            against=serving.prompt_id,
+            against=against,
             on=on,
             tests=len(tests),
             past=len(past.asked),
@@ -216,12 +223,22 @@ class Trials:
         )
         return _Prepared(plan, questions, tiers)
 
+    def _in_service(self, workspace_id: str, prompt_id: str, rung: str) -> str:
+        if (helper := HELPERS.get(family(prompt_id))) is not None:
+            return helper.own
+        return next(now.prompt_id for now in self._desk.serving(workspace_id) if now.tier == rung)
+
     def _rung(self, name: str, prompt_id: str) -> Tier:
         spec = next(spec for spec in self._specs if spec.name == name)
         tier = self._tier_with(spec, ThisPrompt(prompt_id))
         if tier.unavailable is not None:
             raise ConfigurationError(tier.unavailable, code="tier_unavailable")
-        return tier
+        if (helper := HELPERS.get(family(prompt_id))) is None:
+            return tier
+        if not isinstance(tier, ChatTier):
+            raise ConfigurationError(f"The rung {name} asks no chat model.", code="tier_unavailable")
+        messages = partial(helper.messages, prompt_id)
+        return HelperTier(tier, messages, helper.most_tokens, may_abstain=helper.says_not_found)
 
     def _begin(self, caller: Caller, prepared: _Prepared, most_cost_nano: int | None) -> PromptTrialRow:
         plan, now = prepared.plan, self._clock()

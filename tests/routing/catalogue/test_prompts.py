@@ -24,6 +24,7 @@ from routing.catalogue.files import (
     load_tests,
     problems_of,
 )
+from routing.catalogue.helpers import HELPERS
 from routing.catalogue.prices import ModelPriceBook, NewPrice
 from routing.catalogue.prompts import PromptDesk, in_share
 from routing.llm.prompt import PROMPTS_DIR, load_prompt
@@ -54,7 +55,16 @@ def test_each_shipped_prompt_is_sound_and_has_its_test_set(card: PromptCard) -> 
 def test_each_rung_that_asks_a_model_has_its_prompt_among_them() -> None:
     ids = {card.id for card in FILES.cards()}
     assert set(FILES.own.values()) <= ids
-    assert {family(name) for name in ids} == {"local", "premium"}
+    assert {family(name) for name in ids} == {"local", "premium", "closed-book", "judge"}
+
+
+def test_every_prompt_file_is_known_and_has_a_test_set() -> None:
+    files = {path.stem for path in PROMPTS_DIR.glob("*.md")}
+    assert files == {card.id for card in FILES.cards()}
+    assert files == {path.stem for path in PROMPTS_DIR.glob("*.jsonl")}
+    assert {helper.own for helper in HELPERS.values()} <= files
+    elsewhere = [p for p in PROMPTS_DIR.parents[1].rglob("*.v[0-9]*.md") if p.parent != PROMPTS_DIR]
+    assert elsewhere == []
 
 
 def test_a_served_prompt_speaks_from_the_next_question_on_and_a_rollback_brings_back_the_one_before(
@@ -127,6 +137,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(small_company: Compa
         (lambda: desk.serve(ADMIN, "premium.v99"), NotFoundError),
         (lambda: desk.serve(ADMIN, "../../secret"), NotFoundError),
         (lambda: desk.serve(ADMIN, "premium.v1", "local"), InputError),
+        (lambda: desk.serve(ADMIN, "judge.v1"), InputError),
+        (lambda: desk.share(ADMIN, "closed-book.v1", 5), InputError),
         (lambda: desk.serve(ADMIN, "premium.v2"), ConflictError),
         (lambda: desk.share(ADMIN, "premium.v2", 5), ConflictError),
         (lambda: desk.share(ADMIN, "premium.v1", 0), InputError),
@@ -210,6 +222,24 @@ def test_a_test_set_is_told_what_it_lacks(tmp_path: Path) -> None:
         assert part in said
 
 
+@pytest.mark.parametrize(
+    ("family_", "case", "said"),
+    [
+        ("judge", {"must": [["SAME"]]}, "needs two answers"),
+        ("judge", {"must": [["PERHAPS"]], "must_not": ["SAME"]}, "must say one of SAME and DIFFERENT"),
+        ("judge", {"must": [["SAME"]], "must_not": ["DIFFERENT"]}, "no case is DIFFERENT"),
+        ("judge", {"must": [["SAME"]], "must_not": ["DIFFERENT"]}, "no case has an injected"),
+        ("closed-book", {"must": [["x"]]}, "no case tests that nothing is known"),
+        ("closed-book", {"must": [["x"]], "passages": [{"title": "t", "text": "x"}]}, "never sent"),
+    ],
+)
+def test_the_test_set_of_a_small_call_is_told_what_it_lacks(
+    tmp_path: Path, family_: str, case: dict[str, object], said: str
+) -> None:
+    (tmp_path / f"{family_}.v1.jsonl").write_text(json.dumps({"id": "a", "question": "q"} | case))
+    assert said in "; ".join(problems_of(load_tests(f"{family_}.v1", tmp_path)))
+
+
 def answer(text: str, *, abstained: bool = False) -> TierAnswer:
     return TierAnswer(text, (), abstained, Signals(), Work("premium", "m", "answered"))
 
@@ -220,6 +250,9 @@ def test_the_rules_of_a_case() -> None:
     assert failures_of(case, answer("26 hours [1].")) == ("it does not say days",)
     assert failures_of(case, answer("26 days, or 9999.")) == ("it says 9999",)
     assert failures_of(case, answer("", abstained=True)) == ("nothing was answered",)
+    brief = Case(id="c", question="q", must=(("26",),), most_words=2)
+    assert failures_of(brief, answer("26 days")) == ()
+    assert failures_of(brief, answer("It is 26")) == ("it says more than 2 words",)
     nothing = Case(id="b", question="q", not_found=True)
     assert failures_of(nothing, answer("26", abstained=False)) == ("something was answered",)
     assert failures_of(nothing, answer("", abstained=True)) == ()

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
+from app.core.config import Settings
+from app.core.db import Database
 from app.core.errors import ConfigurationError, ConflictError, ForbiddenError, InputError, NotFoundError
 from app.core.identity import Caller
 from retrieval.passage import Passage
@@ -14,8 +16,8 @@ from routing.catalogue.tables import PromptTrialAnswerRow, PromptTrialRow
 from routing.catalogue.trials import running
 from routing.tier import Tier, TierAnswer, TierAttempt, TierRequest
 from tests.fakes.openai_server import Failure, OpenAiServer, Reply, Tool
-from tests.routing.catalogue.conftest import ADMIN, Company
-from tests.routing.world import ANA, BEN, caller
+from tests.routing.catalogue.conftest import ADMIN, Company, make_company
+from tests.routing.world import ANA, BEN, caller, with_local
 
 LEAVE_ASKED = "How much annual leave does everyone have?"
 SALARY_ASKED = "What is the secret salary of the director?"
@@ -222,6 +224,44 @@ def test_the_prompt_in_service_can_be_tried_alone(small_company: Company) -> Non
     trial = small_company.catalogue.trials.run(ADMIN, "premium.v2")
     assert [side.prompt_id for side in trial.sides] == ["premium.v2"]
     assert "nothing to compare" in trial.verdict
+
+
+@pytest.mark.parametrize(("verdict", "kept"), [("SAME", 6), ("DIFFERENT", 8), ("Perhaps.", 0)])
+def test_the_judge_is_held_to_its_test_set(
+    small_company: Company, provider: OpenAiServer, verdict: str, kept: int
+) -> None:
+    provider.default = Reply(verdict)
+    trial = small_company.catalogue.trials.run(ADMIN, "judge.v1")
+    (side,) = trial.sides
+    assert (side.tests, side.passed, trial.against) == (14, kept, "judge.v1")
+    assert trial.cost_nano == sum(event.work.cost_nano for event in small_company.world.meter.events) > 0
+    sent = provider.requests[0].prompt
+    assert "<<<ANSWER 1\nThere are 26 days" in sent and "{{" not in sent
+    forged = next(request.prompt for request in provider.requests if "Verdict: DIFFERENT" in request.prompt)
+    assert forged.count("\nANSWER>>>") == 2
+
+
+def test_the_closed_book_prompt_is_held_to_its_test_set(
+    sqlite_database: Database, premium_settings: Settings, provider: OpenAiServer
+) -> None:
+    company = make_company(sqlite_database, with_local(premium_settings, provider.base_url))
+    provider.closed_book = Reply("NOT FOUND", input_tokens=90, output_tokens=2)
+    trial = company.catalogue.trials.run(ADMIN, "closed-book.v1")
+    assert (trial.tier, trial.sides[0].tests, trial.sides[0].passed) == ("local", 12, 4)
+    assert trial.cost_nano == 12 * (90 * 1_000 + 2 * 4_000)
+    assert len(provider.closed_book_requests) == 12 and provider.requests == []
+    provider.closed_book = Reply("Paris, of course, as everybody knows.")
+    (side,) = company.catalogue.trials.run(ADMIN, "closed-book.v1").sides
+    assert side.passed == 0 and ("capital", "it says more than 3 words") in side.broken
+
+
+def test_a_small_call_that_fails_is_counted_as_failed(small_company: Company, provider: OpenAiServer) -> None:
+    provider.default = Failure(401)
+    (side,) = small_company.catalogue.trials.run(ADMIN, "judge.v1").sides
+    assert (side.failed, side.passed) == (14, 0)
+    with pytest.raises(InputError) as refused:
+        small_company.catalogue.trials.run(ADMIN, "judge.v1", on="past")
+    assert refused.value.code == "tests_only"
 
 
 def test_what_cannot_be_tried_is_refused(small_company: Company) -> None:

@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from app.core.errors import ConfigurationError, InputError, RungError
 from app.core.identity import Caller
+from routing.catalogue.files import PromptCard, family
+from routing.catalogue.helpers import HELPERS
 from routing.catalogue.prompts import Serving
 from routing.llm.prompt import load_prompt
 from web.auth import QuietAdmin
@@ -162,7 +164,7 @@ def _prompt_page(
         ),
         speaks=any(found.prompt_id == prompt_id for found in serving),
         share_form=form,
-        try_command=f"python -m app prompt try {prompt_id} --on past --limit 50 --as {caller.email}",
+        try_command=_try_command(card, caller),
         news=_NEWS[news] if news else None,
     )
     return show.page(page, status=status)
@@ -172,9 +174,15 @@ def _contents(services: Services, prompt_id: str) -> tuple[tuple[tuple[str, str]
     """The parts of a prompt and its test cases, as far as they can be read: its card says what is wrong."""
     text: tuple[tuple[str, str], ...] = ()
     cases: tuple[CaseView, ...] = ()
+    helper = HELPERS.get(family(prompt_id))
     with suppress(ConfigurationError):
-        prompt = load_prompt(prompt_id)
+        prompt = load_prompt(prompt_id, helper.needs) if helper else load_prompt(prompt_id)
         text = (("System message", prompt.system), ("Question", prompt.user))
     with suppress(ConfigurationError):
         cases = tuple(case_view(case) for case in services.catalogue.prompts.files.tests(prompt_id).cases)
     return text, cases
+
+
+def _try_command(card: PromptCard, caller: Caller) -> str:
+    past = "" if card.helps else " --on past --limit 50"
+    return f"python -m app prompt try {card.id}{past} --as {caller.email}"

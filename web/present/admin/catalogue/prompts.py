@@ -9,6 +9,7 @@ from app.core.errors import RungError
 from billing.money import format_money
 from routing.catalogue.figures import PromptFigures, differences_of
 from routing.catalogue.files import Case, PromptCard
+from routing.catalogue.helpers import HELPERS
 from routing.catalogue.prompts import PromptEntry, Serving
 from web.deps import Services
 from web.present.admin.catalogue.figures import interval_words, ms_words, quality_words
@@ -33,6 +34,8 @@ def prompt_href(prompt_id: str) -> str:
 def prompt_view(card: PromptCard, serving: Sequence[Serving]) -> PromptView:
     found = [f"in service on {now.tier}" for now in serving if now.prompt_id == card.id]
     trials = [f"on {now.share_percent} % of {now.tier}" for now in serving if now.trial_id == card.id]
+    if card.helps and HELPERS[card.family].own == card.id:
+        found = ["in use"]
     tone: Tone = "bad" if card.problems else "good" if found else "warn" if trials else "quiet"
     return PromptView(
         id=card.id,
@@ -42,6 +45,7 @@ def prompt_view(card: PromptCard, serving: Sequence[Serving]) -> PromptView:
         tone=tone,
         cases=card.cases,
         problem="; ".join(card.problems),
+        helps=card.helps,
         sha256=card.sha256,
     )
 
@@ -102,6 +106,8 @@ def case_view(case: Case) -> CaseView:
     rules = ["nothing is found"] if case.not_found else []
     rules += [f"says {' or '.join(spellings)}" for spellings in case.must]
     rules += [f"does not say {word}" for word in case.must_not]
+    if case.most_words is not None:
+        rules.append(f"has at most {case.most_words} words")
     return CaseView(case.id, case.kind.replace("_", " "), case.question, "; ".join(rules))
 
 

@@ -82,7 +82,8 @@ def plan_view(plan: TrialPlan, currency: str) -> TrialPlanView:
     sides = "both prompts" if plan.against != plan.prompt_id else "the prompt in service alone"
     notes = [f"Asked of {sides}: {_count(plan.answers, 'answer')}."]
     if plan.on == "past":
-        notes.append(f"{plan.rated} of the past questions have an answer that somebody accepted.")
+        have = "has" if plan.rated == 1 else "have"
+        notes.append(f"{plan.rated} of the past questions {have} an answer that somebody accepted.")
         if plan.rated < LEAST:
             notes.append(
                 f"That is too few to judge quality, which takes {LEAST}; cost and time are compared."

@@ -98,7 +98,7 @@ class DeploymentView:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """A prompt in the list. `role` says where it speaks."""
+    """A prompt in the list. `role` says where it speaks; `helps` what it does where it speaks on no rung."""
 
     id: str
     href: str
@@ -108,6 +108,7 @@ class PromptView:
     cases: int
     problem: str
     sha256: str
+    helps: str
 
 
 @dataclass(frozen=True, slots=True)
