@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from app.core.errors import ConflictError
 from ingest.tables import SourceRow
@@ -159,9 +159,20 @@ def keep(session: Session, claim: Claim, now: datetime) -> None:
         .values(claim_heartbeat_at=now)
     )
     if kept.rowcount != 1:
-        raise ConflictError(
-            f"Another process took over the sync of {claim.source.name}; this one stops.", code="claim_lost"
-        )
+        raise _lost(claim)
+
+
+def require(session: Session, claim: Claim) -> None:
+    """Looks whether the claim is still held. ConflictError `claim_lost`."""
+    held = session.exec(select(SourceRow.claim_id).where(SourceRow.id == claim.source.id)).first()
+    if held != claim.id:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> ConflictError:
+    return ConflictError(
+        f"Another process took over the sync of {claim.source.name}; this one stops.", code="claim_lost"
+    )
 
 
 def release(session: Session, claim: Claim) -> None:

@@ -185,6 +185,7 @@ class Closing:
             # The index before the rows: a row that is left over is found again, a chunk without one never.
             # Marked first, so that a document which comes back after a death here does not look indexed.
             with self._database.write() as session:
+                self._runs.keep(session, self._claim)
                 session.execute(
                     update(DocumentRow).where(col(DocumentRow.id).in_(ids)).values(state="indexing")
                 )

@@ -26,6 +26,8 @@ _ABOUT = (
     col(DocumentRow.title),
 )
 
+_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -80,12 +82,19 @@ class Holdings:
         )
 
     def not_in(self, listed: set[str]) -> list[Held]:
-        """The documents that are held but not listed."""
+        """The documents that are held but not listed, by their external ids."""
         with self._database.read() as session:
             ids = session.exec(
-                select(DocumentRow.external_id).where(DocumentRow.source_id == self._source.id)
+                select(DocumentRow.id, DocumentRow.external_id).where(
+                    DocumentRow.source_id == self._source.id
+                )
             ).all()
-        return [held for name in ids if name not in listed and (held := self.find(name)) is not None]
+        gone = sorted((name, document_id) for document_id, name in ids if name not in listed)
+        found: list[Held] = []
+        for start in range(0, len(gone), _AT_ONCE):
+            part = [document_id for _, document_id in gone[start : start + _AT_ONCE]]
+            found += sorted(self._select(col(DocumentRow.id).in_(part)), key=lambda held: held.external_id)
+        return found
 
     def complete_ids(self) -> set[str]:
         """The external ids of all documents that are indexed."""

@@ -11,6 +11,7 @@ from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
 from app.core.errors import ConflictError, NotFoundError
 from ingest.sync import claims, notes, queueing
+from ingest.sync.beginning import next_run
 from ingest.sync.claims import Claim, Counts
 from ingest.sync.notes import ChangeNote, FailureNote
 from ingest.sync.queueing import PRIORITY_PERSON
@@ -66,7 +67,7 @@ class Runs:
             queueing.require_active(source)
             claims.take(session, source, claim_id, now)
             session.refresh(source)
-            run, resumed = _next_run(session, source, now, again=again, only_wanted=only_wanted)
+            run, resumed = next_run(session, source, now, again=again, only_wanted=only_wanted)
             run.state, run.heartbeat_at, run.resumed = "running", now, run.resumed + resumed
             run.resume_at, run.code, run.message = None, "", ""
             session.add(run)
@@ -123,6 +124,18 @@ class Runs:
         """Keeps the claim alive. Raises ConflictError `claim_lost` when another process took it over."""
         with self._database.write() as session:
             claims.keep(session, claim, self._clock())
+
+    def require_claim(self, claim: Claim) -> None:
+        """Raises ConflictError `claim_lost` when another process took the claim over.
+
+        For what is written outside the database: asked right before, it leaves next to no time between.
+        """
+        with self._database.read() as session:
+            claims.require(session, claim)
+
+    def keep(self, session: Session, claim: Claim) -> None:
+        """Renews the claim in the caller's transaction. Raises ConflictError `claim_lost`."""
+        claims.keep(session, claim, self._clock())
 
     def set_total(self, claim: Claim, documents_total: int | None) -> None:
         """Notes how many documents the run will go over, where that can be told."""
@@ -356,33 +369,3 @@ def _require_free(source: SourceRow, now: datetime) -> None:
             f"{source.name} is being synced by {source.claim_holder}; wait until it has finished.",
             code="sync_running",
         )
-
-
-def _next_run(
-    session: Session, source: SourceRow, now: datetime, *, again: bool, only_wanted: bool
-) -> tuple[SyncRunRow, bool]:
-    """The run that died or waits, if there is one; else a new one. Tells whether it was at work before."""
-    open_runs = queueing.open_runs(session, source.id)
-    if not open_runs and only_wanted:
-        raise ConflictError(f"No sync of {source.name} is wanted now.", code="nothing_to_sync")
-    if again:
-        queueing.forget_what_was_made(session, source)
-    run = open_runs[0] if open_runs else queueing.new_run(session, source, now, kind="changes")
-    begun = queueing.has_begun(run)
-    resumed = run.state in ("running", "waiting")
-    if again or not begun:
-        run.started_at = now
-        _set_out(run, source, whole=again, alone=only_wanted)
-    return run, resumed
-
-
-def _set_out(run: SyncRunRow, source: SourceRow, *, whole: bool, alone: bool) -> None:
-    """Where a run begins."""
-    if run.kind == "retry" and alone and not whole:
-        return
-    if whole or not source.cursor:
-        run.kind = "full"
-    elif run.kind == "retry":
-        run.kind = "changes"
-    run.checkpoint = source.cursor if run.kind == "changes" else ""
-    run.passed = False

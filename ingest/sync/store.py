@@ -70,6 +70,9 @@ def any_index(_: Session) -> None:
 class Store:
     """The writing side of one run. Used by one thread at a time.
 
+    Each step looks first whether the run still has its source: one that was taken over writes nothing more,
+    or it would undo what the other one has written since.
+
     Args:
         require_index: raises in a transaction when what was written went into an index that has been replaced
             since; the batch is then done again with the new one.
@@ -99,6 +102,7 @@ class Store:
 
     def begin(self, batch: Batch) -> None:
         """Step 1."""
+        self._runs.require_claim(self._claim)
         access = dict(access_changes(batch.items))
         if access:
             self._index.set_access(self._claim.source.workspace_id, access)
@@ -107,6 +111,7 @@ class Store:
         # One that dies between index and row, and whose document comes back, must not look indexed.
         again += [held.id for held in _to_remove(batch.items)]
         with self._database.write() as session:
+            self._runs.keep(session, self._claim)
             self._require_index(session)
             self._write_access(session, access)
             # Before the new ones: one of them may now be where another one was.
@@ -120,11 +125,13 @@ class Store:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Step 2."""
+        self._runs.require_claim(self._claim)
         self._index.upsert(points)
         self.counts.chunks_embedded += len(points)
 
     def finish(self, batch: Batch, reused: Sequence[Point]) -> None:
         """Step 3."""
+        self._runs.require_claim(self._claim)
         workspace_id = self._claim.source.workspace_id
         if reused:
             self._index.update_payload(reused)

@@ -33,8 +33,10 @@ def ending_of(error: Exception, attempts: int) -> Ending:
             "There is no room left on the disk. What was indexed is kept; free some space, then sync again.",
         )
     if isinstance(error, SourceWaitError) and error.code == SourceWaitError.default_code:
+        # Asked to wait, again and again, it never fails; but each time in a row it asks less often.
+        least = BACKOFF[min(attempts, len(BACKOFF)) - 1] if attempts else _SHORTEST_WAIT
         asked = timedelta(seconds=error.retry_after_seconds)
-        return Ending("waiting", error.code, error.message, max(asked, _SHORTEST_WAIT))
+        return Ending("waiting", error.code, error.message, max(asked, least))
     if isinstance(error, UnavailableError):
         if attempts + 1 >= MOST_ATTEMPTS:
             message = f"{error.message} It was tried {MOST_ATTEMPTS} times; the next sync tries again."
