@@ -54,12 +54,16 @@ _ANA = {"NAME": "Ana Ferreira", "EMAIL": "ana@example.com", "DATE": "2026-03-04T
 
 @dataclass
 class GitServer:
-    """`url` ends before the repository's name. What is asked is counted; `answer` goes before Git's own."""
+    """`url` ends before the repository's name. What is asked is counted; `answer` goes before Git's own.
+
+    `moved` has redirects, each by the path that is asked.
+    """
 
     url: str
     token: str = ""
     answer: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -81,6 +85,8 @@ def http_server(root: Path, *, token: str = "") -> Iterator[GitServer]:
             state.asked.append(self.path)
             if state.answer:
                 return self._say(*state.answer.pop(0))
+            if self.path in state.moved:
+                return self._say(301, {"Location": state.moved[self.path]})
             given = self.headers.get("Authorization", "").removeprefix("Basic ")
             if state.token and not base64.b64decode(given).endswith(f":{state.token}".encode()):
                 return self._say(401, {"WWW-Authenticate": "Basic"})

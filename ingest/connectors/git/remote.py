@@ -34,13 +34,27 @@ _NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUS
 
 
 class _Pool(urllib3.PoolManager):
-    """Connections that say for how long a busy server asks to be left alone."""
+    """Connections to one host, that say for how long a busy server asks to be left alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
+        self._host = host
         super().__init__(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=urllib3.Retry(0, redirect=5),
+            # Tries are counted in one place; here only a renamed repository is followed.
+            retries=urllib3.Retry(
+                5, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False
+            ),
         )
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
+        """Also called for each redirect: whoever runs the server could else have any machine called."""
+        there = urlsplit(url).hostname or ""
+        if there != self._host:
+            raise InputError(
+                f"The address leads to another machine, {there[:100]}. Give that address if it is right.",
+                code="redirects_elsewhere",
+            )
+        return super().urlopen(method, url, redirect=redirect, **kw)
 
     def request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
         response = super().request(*args, **kwargs)
@@ -100,7 +114,7 @@ def make_client(settings: GitSettings) -> tuple[GitClient, str]:
     secret = settings.token.get_secret_value()
     client = _HttpClient(
         f"{parts.scheme}://{parts.netloc}",
-        pool_manager=_Pool(),
+        pool_manager=_Pool(parts.hostname or ""),
         username=(settings.username or _ANY_USER) if secret or settings.username else None,
         password=secret or None,
         quiet=True,
@@ -114,7 +128,7 @@ def asking(settings: GitSettings, call: Callable[[], T]) -> T:
     Raises:
         TryAgainError: it failed in a way that may pass.
         InputError: `sign_in_failed`, `permission_missing`, `repository_missing`, `not_a_repository`,
-            `tls_failed`.
+            `redirects_elsewhere`, `tls_failed`.
         UnavailableError: `disk_full`.
     """
     try:

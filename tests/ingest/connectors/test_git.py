@@ -36,6 +36,7 @@ def server(served: tuple[GitServer, Path]) -> Iterator[GitServer]:
     yield served[0]
     served[0].token = ""
     served[0].answer.clear()
+    served[0].moved.clear()
 
 
 @pytest.fixture
@@ -350,6 +351,22 @@ def test_refusals_say_what_to_do(
     with pytest.raises(InputError) as error:
         list(reader().pull("", nothing_known))
     assert error.value.code == code
+
+
+@pytest.mark.parametrize("target", ["http://localhost:1/x", "http://169.254.169.254/latest", "//10.0.0.1/x"])
+def test_redirect_to_another_machine_is_not_followed(reader: Read, server: GitServer, target: str) -> None:
+    server.answer.append((302, {"Location": target}))
+    with pytest.raises(InputError) as error:
+        list(reader(token="t0ken").pull("", nothing_known))
+    assert error.value.code == "redirects_elsewhere" and "t0ken" not in error.value.message
+    server.answer.append((302, {"Location": target}))
+    assert not reader().check().ok
+
+
+def test_redirect_on_the_same_machine_is_followed(reader: Read, server: GitServer, work: WorkingCopy) -> None:
+    asked = "/info/refs?service=git-upload-pack"
+    server.moved["/old-name" + asked] = f"/{work.folder.name}/.git{asked}"
+    assert len(upserts(reader(url=f"{server.url}/old-name").pull("", nothing_known))) == 2
 
 
 def test_busy_server_is_left_alone_as_long_as_it_asks(reader: Read, server: GitServer) -> None:
