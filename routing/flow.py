@@ -198,7 +198,8 @@ class Flow:
 
     def _escalation(self, tier: Tier, better: Tier, reason: str, *, failed: bool = False) -> EscalationUpdate:
         self._outcome.escalation_reason = reason
-        return EscalationUpdate(self._id, tier.name, better.name, reason, failed)
+        judged = None if failed else self._outcome.stages.get("answer")
+        return EscalationUpdate(self._id, tier.name, better.name, reason, failed, judged)
 
     def _after_failure(self, tier: Tier, room: Room, error: ProviderError) -> tuple[Tier | None, Room]:
         """The next usable rung, if any, and the room without the one that failed."""

@@ -64,13 +64,14 @@ class StepUpdate:
 @dataclass(frozen=True, slots=True)
 class EscalationUpdate:
     """The answer so far was not good enough, or the rung failed; the next one starts and its text replaces
-    it."""
+    it. `difficulty` is how likely the answer so far is wrong, where it was judged."""
 
     query_id: str
     from_tier: str
     to_tier: str
     reason: str
     failed: bool = False
+    difficulty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

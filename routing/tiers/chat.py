@@ -273,7 +273,9 @@ def _signals(question: str, checked: CheckedAnswer, end: ChatEnd) -> Signals:
 def _notes(checked: CheckedAnswer, end: ChatEnd) -> list[str]:
     notes = []
     if checked.dropped:
-        notes.append(f"{checked.dropped} citations that no passage supports were dropped.")
+        what = "1 citation" if checked.dropped == 1 else f"{checked.dropped} citations"
+        were = "was" if checked.dropped == 1 else "were"
+        notes.append(f"{what} that no passage supports {were} dropped.")
     if end.finish_reason == "length":
         notes.append("The answer was cut at the length limit.")
     if end.usage.estimated:

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sqlmodel import select
+
 from app.core.errors import UnavailableError
+from routing.tables import QueryRow
 from tests.web.house import UNSURE, House
 
 if TYPE_CHECKING:
@@ -74,6 +77,14 @@ def test_climbing_is_calm_and_the_first_answer_greys_out(
     page.locator(".receipt-line").wait_for()
     assert page.locator(".superseded").count() == 0
     assert page.locator(".route svg").get_attribute("aria-label") == "Rung 3 of 3"
+    with scripted.database.read() as session:
+        (row,) = session.exec(select(QueryRow)).all()
+    assert row.stage3 is not None and row.stage3 != row.route_difficulty
+    judged = f"difficulty {round(row.stage3 * 100)} %"
+    assert judged in page.locator(".route").inner_text()
+    page.reload()
+    page.locator(".receipt-line").wait_for()
+    assert judged in page.locator(".route").inner_text()
 
 
 def test_a_failure_says_what_to_do_and_the_next_question_works(

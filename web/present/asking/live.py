@@ -134,8 +134,11 @@ class LivePage:
         context = PassagesEvent(query_id=self._query_id, results=results, took_ms=self._took_ms)
         return "passages", self._renderer.html(context)
 
-    def _route_line(self, tier: str, reasons: tuple[str, ...]) -> tuple[str, str]:
-        difficulty = self._route.difficulty if self._route else None
+    def _route_line(
+        self, tier: str, reasons: tuple[str, ...], judged: float | None = None
+    ) -> tuple[str, str]:
+        """With what was estimated last: a judged answer says more than the question did."""
+        difficulty = judged if judged is not None else self._route.difficulty if self._route else None
         return "route", self._renderer.html(RouteEvent(route=route_view(tier, difficulty, reasons)))
 
     def _delta(self, text: str) -> list[tuple[str, str]]:
@@ -162,7 +165,7 @@ class LivePage:
                 "escalation",
                 self._renderer.html(RestartEvent(superseded=before, climbing=climbing_words(update))),
             ),
-            self._route_line(update.to_tier, reasons),
+            self._route_line(update.to_tier, reasons, update.difficulty),
         ]
 
     def _step(self, update: StepUpdate) -> list[tuple[str, str]]:

@@ -146,10 +146,12 @@ def _final_route(trail: Trail) -> RouteView | None:
     asked = trail.asked
     if asked.route is None or asked.answer is None:
         return None
-    reasons = asked.route.reasons
+    reasons, difficulty = asked.route.reasons, asked.route.difficulty
     if asked.answer.tier != asked.route.tier and trail.escalation_reason:
         reasons = (trail.escalation_reason,)
-    return route_view(asked.answer.tier, asked.route.difficulty, reasons)
+        if trail.stage3 is not None and not is_sentence(trail.escalation_reason):
+            difficulty = trail.stage3
+    return route_view(asked.answer.tier, difficulty, reasons)
 
 
 def stages_of(trail: Trail) -> tuple[StageView, ...]:
