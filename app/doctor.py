@@ -22,7 +22,7 @@ class Finding:
 def examine(house: "House", *, quick: bool = False) -> list[Finding]:
     """Looks at each part; `quick` leaves out what takes seconds (weights, the whole ledger)."""
     looks: list[tuple[str, Callable[[House], Finding]]] = [("database", _database), ("index", _index)]
-    looks.append(("re-indexing", _reindexing))
+    looks += [("re-indexing", _reindexing), ("worker", _worker)]
     if not quick:
         looks += [("encoder", _encoder), ("reader", _reader), ("ladder", _ladder), ("ledger", _ledger)]
     findings = []
@@ -59,6 +59,21 @@ def _reindexing(house: "House") -> Finding:
     if status is None:
         return Finding("re-indexing", "ok", "nothing is due")
     return Finding("re-indexing", "off", status.message)
+
+
+def _worker(house: "House") -> Finding:
+    trouble = house.worker_trouble.read()
+    if trouble is not None:
+        return Finding("worker", "wrong", trouble)
+    alive = house.workers.alive()
+    if alive:
+        return Finding("worker", "ok", f"{len(alive)} at work ({', '.join(alive)})")
+    waiting = house.workers.has_work()
+    if house.settings.worker == "separate" and waiting:
+        return Finding("worker", "wrong", "syncs wait and no worker runs; start one: python -m app worker")
+    if waiting:
+        return Finding("worker", "off", "syncs wait; `serve` starts a worker, or run: python -m app worker")
+    return Finding("worker", "off", "none runs, and nothing waits for one")
 
 
 def _encoder(house: "House") -> Finding:

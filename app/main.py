@@ -1,6 +1,8 @@
 """The web server: builds the app from the settings and runs it with uvicorn."""
 
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 
@@ -10,6 +12,7 @@ from fastapi import FastAPI
 from app.core.config import Settings, get_settings
 from app.core.errors import ConfigurationError
 from app.core.logs import configure_logging
+from app.keeper import WorkerKeeper
 from app.wiring import House
 from web.application import create_app
 
@@ -46,7 +49,7 @@ def serve(
     listener: socket.socket | None = None,
     when_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Runs the web server until it is told to stop.
+    """Runs the web server until it is told to stop, and beside it a worker while there is work.
 
     Args:
         house: the installation, where the caller has built it already.
@@ -59,16 +62,37 @@ def serve(
     configure_logging(settings)
     listener = listener or listen(settings)
     it = house or House(settings)
+    keeper = _make_keeper(settings, it) if settings.worker == "with-serve" else None
+    _end_well_when_told()
     try:
         it.tidy_up()
         app = create_app(it.services)
         # The weights load beside the first page, not before it; a question that comes earlier waits.
         threading.Thread(target=it.warm_up, name="warm-up", daemon=True).start()
+        if keeper is not None:
+            keeper.start()
         config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=10)
         _Server(config, when_ready).run(sockets=[listener])
     finally:
+        if keeper is not None:
+            keeper.close()
         it.close()
         listener.close()
+
+
+def _make_keeper(settings: Settings, house: House) -> WorkerKeeper:
+    return WorkerKeeper(
+        settings,
+        is_wanted=lambda: house.workers.has_work() or house.reindexer.status() is not None,
+        is_there=lambda: bool(house.workers.alive()),
+        trouble=house.worker_trouble,
+    )
+
+
+def _end_well_when_told() -> None:
+    """uvicorn stops at SIGTERM, and then lets the signal do what it did before: without this, end at once."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 class _Server(uvicorn.Server):

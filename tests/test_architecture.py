@@ -64,7 +64,7 @@ VENDORS = {
     "oxmsg": ("ingest/parsing/",),
     "py3langid": ("ingest/parsing/",),
     "sklearn": ("bench/",),
-    "dbos": ("app/worker.py",),
+    "dbos": ("app/worker/jobs.py",),
     "pypdfium2": ("ingest/parsing/",),
     "python_calamine": ("ingest/parsing/",),
     "selectolax": ("ingest/parsing/",),

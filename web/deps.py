@@ -72,6 +72,10 @@ def no_reindexing() -> None:
     """For an index that is as the settings want it."""
 
 
+def no_worker_trouble() -> None:
+    """For an installation whose worker does what it should."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects of one installation, built by the wiring.
@@ -79,7 +83,7 @@ class Services:
     `asks` answers questions in the background, `health` looks at the database and the index,
     `suggestions` are the questions that the empty start page offers, and `reader_card` is what is known of
     the reading adapter, if there is one. `reindexing` says how far a new index is that is made beside the
-    one in use.
+    one in use, `worker_trouble` what is wrong with the worker that `serve` keeps.
     """
 
     settings: Settings
@@ -103,6 +107,7 @@ class Services:
     clock: Callable[[], datetime] = utc_now
     reader_card: Callable[[], ReaderFacts | None] = no_reader_adapter
     reindexing: Callable[[], str | None] = no_reindexing
+    worker_trouble: Callable[[], str | None] = no_worker_trouble
 
 
 @dataclass(frozen=True, slots=True)

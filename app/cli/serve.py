@@ -27,11 +27,18 @@ def serve(
     )
 
 
-def worker() -> None:
-    """Start a worker, which runs the syncs that were queued."""
+def worker(
+    idle_minutes: Annotated[
+        float | None, typer.Option(help="End when there was nothing to do for so long.", min=0)
+    ] = None,
+    with_serve: Annotated[
+        int | None, typer.Option(hidden=True, help="Number of the `serve` that started it.")
+    ] = None,
+) -> None:
+    """Start a worker, which runs the syncs that were queued; `serve` does so by itself when there is work."""
     from app.worker import run
 
-    run()
+    run(idle_minutes=idle_minutes, with_serve=with_serve)
 
 
 def migrate() -> None:

@@ -66,6 +66,10 @@ class Settings(BaseSettings):
         description="Key of sources' credentials in base64, old ones after a comma; the default is a file.",
     )
 
+    worker: Literal["with-serve", "separate"] = Field(
+        "with-serve",
+        description="`with-serve` starts a worker when there is work; `separate` leaves that to you.",
+    )
     max_file_bytes: int = Field(100_000_000, gt=0, description="Larger files are a named failure, not read.")
     parse_processes: int = Field(
         0, ge=0, description="Documents parsed side by side; 0 means one fewer than there are cores."

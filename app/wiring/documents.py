@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ingest.sources import SetUp, Sources
     from ingest.sync import SyncEngine
     from ingest.sync.control import SyncControl
+    from ingest.sync.workers import Workers
 
 
 class Documents(Indexing):
@@ -116,6 +117,13 @@ class Documents(Indexing):
         from ingest.sync.control import SyncControl
 
         return SyncControl(self.database, self.audit)
+
+    @cached_property
+    def workers(self) -> "Workers":
+        """What is known of the workers, and what waits for one."""
+        from ingest.sync.workers import Workers
+
+        return Workers(self.database)
 
     def kind_of_source(self, workspace_id: str, name: str) -> str | None:
         """The kind of connector behind a source, or nothing for a source that is gone."""

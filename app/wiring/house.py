@@ -13,6 +13,7 @@ from app.core.errors import RungError
 from app.wiring.answers import Answers
 
 if TYPE_CHECKING:
+    from ingest.sync.beside import WorkerTrouble
     from web.deps import HealthCheck, Services
 
 _LONGEST_ANSWER = timedelta(hours=1)
@@ -46,11 +47,19 @@ class House(Answers):
             health=self.health,
             reader_card=lambda: self.reader_card,
             reindexing=self._reindexing,
+            worker_trouble=self.worker_trouble.read,
         )
 
     def _reindexing(self) -> str | None:
         status = self.reindexer.status()
         return None if status is None else status.message
+
+    @cached_property
+    def worker_trouble(self) -> "WorkerTrouble":
+        """What is wrong with the worker that `serve` keeps."""
+        from ingest.sync.beside import WorkerTrouble
+
+        return WorkerTrouble(self.settings.data_dir)
 
     def tidy_up(self) -> None:
         """Closes what an ended process left open: questions without an end, and the money held for them.

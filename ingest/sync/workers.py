@@ -1,6 +1,8 @@
 """What workers know of each other, and what the clock wants of them."""
 
+import os
 import random
+import socket
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,14 +47,13 @@ class Workers:
             session.exec(delete(WorkerRow).where(col(WorkerRow.id) == worker_id))
 
     def alive(self) -> list[str]:
-        """The ids of the workers that were heard of lately."""
+        """The ids of the workers that were heard of lately; one of this machine that is gone is none."""
         now = self._clock()
         with self._database.read() as session:
-            return list(
-                session.exec(
-                    select(WorkerRow.id).where(WorkerRow.heartbeat_at >= now - WORKER_SILENT_AFTER)
-                ).all()
-            )
+            rows = session.exec(
+                select(WorkerRow.id).where(WorkerRow.heartbeat_at >= now - WORKER_SILENT_AFTER)
+            ).all()
+        return [worker_id for worker_id in rows if not _is_gone(worker_id)]
 
     def queue_scheduled(self) -> int:
         """Queues a run of each source whose time has come; tells how many."""
@@ -102,3 +103,19 @@ class Workers:
 def _next(source: SourceRow, now: datetime) -> datetime:
     minutes = float(source.every_minutes or 0)
     return now + timedelta(minutes=minutes * random.uniform(1, 1 + _SPREAD))  # noqa: S311 - only to spread
+
+
+def _is_gone(worker_id: str) -> bool:
+    host, _, pid = worker_id.rpartition(":")
+    return host == socket.gethostname() and pid.isdigit() and not is_running(int(pid))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

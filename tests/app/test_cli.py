@@ -129,7 +129,16 @@ def test_the_ledger_is_whole_and_lists_nothing_of_the_questions(run: Run, handbo
 
 def test_the_doctor_finds_every_part(run: Run, handbook: str) -> None:
     findings = {finding["part"]: finding for finding in json.loads(run("doctor", "--json").output)}
-    assert set(findings) == {"database", "index", "encoder", "reader", "ladder", "ledger", "re-indexing"}
+    assert set(findings) == {
+        "database",
+        "index",
+        "encoder",
+        "reader",
+        "ladder",
+        "ledger",
+        "re-indexing",
+        "worker",
+    }
     assert findings["ladder"]["state"] == "off" and "RUNG_PREMIUM_MODEL" in findings["ladder"]["detail"]
     assert all(findings[part]["state"] == "ok" for part in ("database", "index", "encoder", "ledger"))
 

@@ -30,6 +30,7 @@ class SourcesPage(PageContext):
     filter_text: str
     news: str | None
     reindexing: str | None
+    worker_trouble: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def sources(
         filter_text=q.strip(),
         news=_NEWS.get(done),
         reindexing=services.reindexing(),
+        worker_trouble=services.worker_trouble(),
     )
     return show.page(page)
 

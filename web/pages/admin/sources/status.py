@@ -107,4 +107,10 @@ def _live(services: Services, found: Source) -> LiveView:
     is_open = found.last_run is not None and found.last_run.is_open
     progress = services.syncs.progress(found.name) if is_open else None
     has_worker = not is_open or services.syncs.has_worker()
-    return live_view(found, progress, services.clock(), has_worker=has_worker)
+    return live_view(
+        found,
+        progress,
+        services.clock(),
+        has_worker=has_worker,
+        worker_trouble=services.worker_trouble() if is_open else None,
+    )

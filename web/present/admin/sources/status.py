@@ -114,7 +114,14 @@ def _lasting_acts(source: Source, href: str) -> tuple[ActView, ...]:
     return tuple(acts)
 
 
-def live_view(source: Source, progress: Progress | None, now: datetime, *, has_worker: bool) -> LiveView:
+def live_view(
+    source: Source,
+    progress: Progress | None,
+    now: datetime,
+    *,
+    has_worker: bool,
+    worker_trouble: str | None = None,
+) -> LiveView:
     """What is going on, why, what to do next, and the buttons for it."""
     run, href = source.last_run, source_href(source.name)
     is_open = run is not None and run.is_open
@@ -128,7 +135,7 @@ def live_view(source: Source, progress: Progress | None, now: datetime, *, has_w
         state=state,
         tone=tone,
         headline=_headline(source, run, progress, now),
-        next_step=_next_step(source, run, has_worker=has_worker),
+        next_step=_next_step(source, run, has_worker=has_worker, worker_trouble=worker_trouble),
         bar=_bar(progress) if is_open and progress and source.state == "active" else None,
         at_source=total,
         here=source.documents,
@@ -167,9 +174,11 @@ def _headline(source: Source, run: Run | None, progress: Progress | None, now: d
     return run_details(run)
 
 
-def _next_step(source: Source, run: Run | None, *, has_worker: bool) -> str:
+def _next_step(source: Source, run: Run | None, *, has_worker: bool, worker_trouble: str | None) -> str:
     if source.state == "paused" or run is None:
         return ""
+    if run.state == "queued" and worker_trouble:
+        return worker_trouble
     if run.state == "queued" and not has_worker:
         return (
             "No worker is running yet. `serve` starts one within seconds; where workers run apart, start one "

@@ -1,4 +1,4 @@
-"""The worker: runs queued syncs as durable jobs, on SQLite or PostgreSQL, one or several of it.
+"""Queued syncs as durable jobs, on SQLite or PostgreSQL, in one worker or several.
 
 A job says only "sync this source". How far it is stands in the sync run's checkpoint, so that a job which
 runs twice does no harm, and one whose worker died is taken up where it was: by the same machine's next
@@ -7,7 +7,6 @@ worker at once, by another machine's when the source's claim has expired.
 
 import json
 import os
-import signal
 import socket
 import sqlite3
 import threading
@@ -21,16 +20,14 @@ from app.core.audit import AuditLog
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import RungError, UnavailableError
-from app.core.identity import DEFAULT_WORKSPACE_ID
 from ingest.sync.runs import Runs
 from ingest.sync.work import TurnOverError
-from ingest.sync.workers import Workers
+from ingest.sync.workers import Workers, is_running
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer, WorkflowStatus
 
     from ingest.sync import SyncEngine, Turn
-    from retrieval.generations import LiveIndex
 
 QUEUE = "sync"
 _JOB = "sync_source"
@@ -38,63 +35,7 @@ _JOB = "sync_source"
 _APPLICATION_VERSION = "1"
 _SWEEP_SECONDS = 2.0
 _SHUTDOWN_SECONDS = 30
-_NICENESS = 15
 _log = structlog.get_logger()
-
-
-def run(*, idle_minutes: float | None = None) -> None:
-    """Runs the worker of this installation until it is asked to stop.
-
-    Args:
-        idle_minutes: end when there was nothing to do for so long.
-    """
-    from app.wiring import house
-
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    with house() as it:
-        _start_engine(it.index)
-        give_way()
-        reindexing = threading.Thread(target=it.reindexer.watch, args=(stop,), name="reindex", daemon=True)
-        reindexing.start()
-        try:
-            run_worker(it.settings, it.database, lambda: it.sync, stop, idle_minutes=idle_minutes)
-        finally:
-            stop.set()
-            reindexing.join(timeout=_SHUTDOWN_SECONDS)
-
-
-def give_way() -> None:
-    """Lets everything else on this machine go first: a search then hardly notices that a sync encodes.
-
-    Call it once, after the index was asked for something: an engine that this process starts later would give
-    way too.
-    """
-    os.nice(_NICENESS)
-
-
-def _start_engine(index: "LiveIndex") -> None:
-    try:
-        index.stats()
-    except RungError as error:
-        _log.warning("index_not_there_yet", code=error.code, reason=error.message)
-
-
-def enqueue_sync(settings: Settings, source_name: str, *, workspace_id: str = DEFAULT_WORKSPACE_ID) -> str:
-    """Queues a sync and returns its run's id; a sync of that source which waits already is that one.
-
-    The queued run is noted in the database that holds the source, where a worker finds it within seconds:
-    it needs no worker to be there yet, and cannot be noted here and lost there.
-
-    Raises:
-        NotFoundError: `no_such_source`.
-    """
-    database = Database(settings.database_address)
-    try:
-        return Runs(database).queue(workspace_id, source_name)
-    finally:
-        database.close()
 
 
 def run_worker(
@@ -104,12 +45,14 @@ def run_worker(
     stop: threading.Event,
     *,
     idle_minutes: float | None = None,
+    busy: Callable[[], bool] = lambda: False,
 ) -> None:
     """Runs queued syncs until `stop` is set; a sync under way then is left for the next worker to resume.
 
     Args:
         engine: makes or returns the engine; called when the first job comes, so that an idle worker is small.
         idle_minutes: end when there was nothing to do for so long.
+        busy: whether this process has other work, for which it stays.
     """
     from dbos import DBOS
 
@@ -137,7 +80,7 @@ def run_worker(
     busy_at = time.monotonic()
     try:
         while not stop.is_set():
-            if _look(database, workers) or workers.has_work():
+            if _look(database, workers, busy):
                 busy_at = time.monotonic()
             if idle_minutes is not None and time.monotonic() - busy_at > 60 * idle_minutes:
                 break
@@ -158,16 +101,16 @@ def _wait(stop: threading.Event, wake: threading.Event) -> None:
     wake.clear()
 
 
-def _look(database: Database, workers: Workers) -> bool:
-    """One look at what there is to do; tells whether jobs are under way. A database that does not answer for
+def _look(database: Database, workers: Workers, busy: Callable[[], bool]) -> bool:
+    """One look at what there is to do; tells whether there is anything. A database that does not answer for
     a moment ends no worker."""
     try:
         workers.beat(_executor_id())
         workers.queue_scheduled()
-        return _sweep(database, workers)
+        return _sweep(database, workers) or workers.has_work() or busy()
     except UnavailableError as error:
         _log.warning("worker_look_failed", code=error.code, reason=error.message)
-        return False
+        return True
 
 
 def _sync(
@@ -224,21 +167,9 @@ def _is_dead(job: "WorkflowStatus", alive: Collection[str], unattended: set[str]
         return False
     host, _, pid = executor.rpartition(":")
     if host == socket.gethostname() and pid.isdigit():
-        return not _is_alive(int(pid))
+        return not is_running(int(pid))
     # Of another machine: silent, and its claim of the source has expired too.
     return executor not in alive and _about(job) in unattended
-
-
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _about(job: "WorkflowStatus") -> str:
