@@ -60,6 +60,7 @@ def fit(
     weights: Sequence[float] | None = None,
     seed: int = 20261124,
     tree_shares: Sequence[float] = TREE_SHARES,
+    penalties: Sequence[float] = PENALTIES,
 ) -> ScoreModel:
     """Fits and calibrates a model of `wrong`.
 
@@ -69,13 +70,14 @@ def fit(
         weights: how much each row counts, in all that is fitted and chosen; all alike without. The metrics
             are of the rows that count most.
         tree_shares: (0.0,) keeps to logistic regression.
+        penalties: the inverse strengths to choose from.
     """
     features = sorted(rows[0])
     matrix = np.array([[row[feature] for feature in features] for row in rows], dtype=np.float64)
     labels = np.asarray(wrong, dtype=bool)
     counted = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
     data = _Data(matrix, labels, counted)
-    choice = _choose(data, list(_folds(labels, groups, seed)), seed, tree_shares)
+    choice = _choose(data, list(_folds(labels, groups, seed)), seed, tree_shares, penalties)
     slope, offset = platt(choice.out_of_fold, labels, counted)
     full = counted == counted.max()
     calibrated = 1 / (1 + np.exp(-(slope * choice.out_of_fold + offset)))
@@ -133,19 +135,20 @@ def _choose(
     folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     seed: int,
     tree_shares: Sequence[float],
+    penalties: Sequence[float],
 ) -> Choice:
     """The penalty and the share of trees with the least log loss on rows that were not fitted to."""
-    linear = {penalty: np.zeros(len(data.labels)) for penalty in PENALTIES}
+    linear = {penalty: np.zeros(len(data.labels)) for penalty in penalties}
     boosted = np.zeros(len(data.labels))
     for inside, outside in folds:
-        for penalty in PENALTIES:
+        for penalty in penalties:
             linear[penalty][outside] = _Linear.fit(data.at(inside), penalty).log_odds(data.matrix[outside])
         if any(tree_shares):
             boosted[outside] = _boost(data.at(inside), seed).decision_function(data.matrix[outside])
     tried = [
         Choice(penalty, share, (1 - share) * linear[penalty] + share * boosted)
         for share in tree_shares
-        for penalty in PENALTIES
+        for penalty in penalties
     ]
     return min(tried, key=lambda choice: _log_loss(choice.out_of_fold, data))
 

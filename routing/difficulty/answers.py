@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 
 from routing.difficulty.question import asked_for, is_choice
-from routing.text.words import STOP_WORDS, content_words, stem, words
+from routing.text.rarity import rarity
+from routing.text.words import STOP_WORDS, content_words, names, stem, words
 
 _HEDGE = re.compile(
     r"\b(?:not (?:found|mentioned|stated|specified|provided|clear|known|given|sure|enough|available|possible)"
@@ -39,6 +40,9 @@ _CAPITAL = re.compile(r"\b[^\W\d_a-zß-ÿ]\w*")
 _LONG = 12
 """Words from which on an answer is just long: the recorded ones are short, a product's are sentences."""
 
+_MANY = 2
+"""Numbers more or fewer than the other answer has: beyond this it does not matter how many."""
+
 
 def answer_features(question: str, answer: str) -> dict[str, float]:
     """Of the grounded answer beside the question: its form, and whether it is what was asked for."""
@@ -67,7 +71,8 @@ def agreement_features(question: str, answer: str, closed_book: str) -> dict[str
     text, other = without_marks(answer), without_marks(closed_book)
     first, second = core(question, text), core(question, other)
     one, two = " ".join(first), " ".join(second)
-    numbers = set(_NUMBER.findall(one)), set(_NUMBER.findall(two))
+    told = _NUMBER.findall(one), _NUMBER.findall(two)
+    numbers = set(told[0]), set(told[1])
     asked = asked_for(question)
     same = agreement(question, answer, closed_book)
     echoes = _echoes(other, set(content_words(question)))
@@ -86,7 +91,29 @@ def agreement_features(question: str, answer: str, closed_book: str) -> dict[str
         "b_echo": float(echoes and not is_choice(question)),
         "b_agree_choice": same * max(asked["q_asks_yes_no"], asked["q_asks_which"]),
         "b_agree_number": same * max(asked["q_asks_how_many"], asked["q_asks_when"]),
+        "b_numbers_more": float(max(-_MANY, min(_MANY, len(told[0]) - len(told[1])))),
+        "b_words_apart": (1 - same) * math.log1p(min(len(first), _LONG)),
+        **_particular(question, first, same),
     }
+
+
+def _particular(question: str, said: list[str], same: float) -> Mapping[str, float]:
+    """How particular the question and the answer are. Two answers that agree on a common word ("winter",
+    "no") may do so by chance, on a rare name hardly."""
+    asked = [word for word in words(question) if word not in STOP_WORDS]
+    answered, wanted = _rarities(said[:_LONG]), _rarities(asked)
+    return {
+        "b_rarity": sum(answered) / max(1, len(answered)),
+        "b_agree_rare": same * max(answered, default=0.0),
+        "b_asked_rarity": sum(wanted) / max(1, len(wanted)),
+        "b_asked_rarest": max(wanted, default=0.0),
+        "b_asked_names": len(names(question)) / max(1, len(asked)),
+    }
+
+
+def _rarities(said: list[str]) -> list[float]:
+    """Numbers have none: every number is as good as any other."""
+    return [rarity(word) for word in said if not any(letter.isdigit() for letter in word)]
 
 
 def agreement(question: str, answer: str, closed_book: str) -> float:

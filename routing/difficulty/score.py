@@ -8,7 +8,7 @@ routing` measures them, docs/routing-quality.md has the figures. Stages 1 and 3 
 | `question.<kind>` | stage 1 | the question, for chat rungs also what it is about |
 | `passages` | stage 2, both kinds | the question and the passages |
 | `answer.reader` | stage 3 | the question, the passages, the reader's answer |
-| `answer.chat` | stage 3 | the answer and what the same model says without passages |
+| `answer.chat` | stage 3 | the answer, what the same model says without passages, how particular both are |
 | `answer.chat.open` | stage 3 | the question and the answer, where that is not known |
 
 What a question is about is known where the search tells its vector and the vectors are those of training;

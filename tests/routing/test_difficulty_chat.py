@@ -134,6 +134,30 @@ def test_numbers_that_differ_are_seen() -> None:
     assert answer_features("When was it signed?", "By the board [1].")["a_kind_missed"] == 1
 
 
+def test_agreeing_on_a_rare_name_tells_more_than_on_a_common_word() -> None:
+    question = "Which season is the driest in St. John's?"
+    common = agreement_features(question, "winter [1]", "winter")
+    rare = agreement_features("Who was born later?", "Vytautas Straižys [1]", "Vytautas Straižys")
+    assert common["b_agree"] == rare["b_agree"] == 1
+    assert 0 < common["b_agree_rare"] < rare["b_agree_rare"]
+    assert agreement_features("Who was born later?", "Vytautas Straižys", "Nobody")["b_agree_rare"] == 0
+
+
+def test_numbers_have_no_rarity_and_are_counted() -> None:
+    found = agreement_features("When was it signed?", "Between 1994 and 1997 [1].", "1990s or so")
+    assert found["b_agree_rare"] == 0
+    assert found["b_numbers_more"] == 1
+    assert agreement_features("When?", "1, 2, 3, 4, 5, 6", "later")["b_numbers_more"] == 2
+    assert agreement_features("When?", "1994", "1994")["b_rarity"] == 0
+
+
+def test_a_question_that_names_things_is_particular() -> None:
+    named = agreement_features("Who founded Lund Systems in Lisbon?", "Mona Lund", "Mona Lund")
+    plain = agreement_features("Who founded the company in the city?", "Mona Lund", "Mona Lund")
+    assert named["b_asked_names"] > plain["b_asked_names"] == 0
+    assert named["b_asked_rarest"] > 0 and agreement_features("", "", "")["b_asked_rarest"] == 0
+
+
 def test_cues_are_seen() -> None:
     found = question_features(
         "Why does ACME not pay the lead of the team that Mona Lund joined more than Ben?"
