@@ -132,6 +132,32 @@ def test_impossible_date_is_no_date(parser: ParserProcess, date: str) -> None:
     assert parser.parse("a.eml", None, f"From: a@x.example\nDate: {date}\n\nText".encode()).updated_at is None
 
 
+def test_words_behind_an_attachment_are_read_too(parser: ParserProcess) -> None:
+    """As phones write them, and mailing lists: text, picture, text; each alternative counts once."""
+    parts = [
+        'Content-Type: multipart/alternative; boundary="y"\n\n--y\nContent-Type: text/plain\n\nFirst words.\n'
+        "--y\nContent-Type: text/html\n\n<p>First words, as HTML.</p>\n--y--",
+        'Content-Type: image/png; name="plan.png"\nContent-Disposition: inline\n\nAAAA',
+        "Content-Type: text/html\n\n<p>Second words.</p>",
+        'Content-Type: text/plain; name="notes.txt"\n\nOf a file.',
+        "Content-Type: text/plain\n\nThird words.",
+    ]
+    head = 'From: ann@example.com\nSubject: Plan\nContent-Type: multipart/mixed; boundary="x"\n\n'
+    content = head + "".join(f"--x\n{part}\n" for part in parts) + "--x--\n"
+    text = parser.parse("mail.eml", None, content.encode()).text
+    words = ["First words.", "Second words.", "Third words."]
+    assert [text.count(each) for each in words] == [1, 1, 1]
+    assert sorted(map(text.index, words)) == [text.index(each) for each in words]
+    assert "as HTML" not in text and "Of a file" not in text
+    assert "Attachments: plan.png, notes.txt" in text and "unnamed" not in text
+
+
+def test_html_is_read_where_the_plain_alternative_is_empty(parser: ParserProcess) -> None:
+    head = 'From: ann@example.com\nSubject: News\nContent-Type: multipart/alternative; boundary="x"\n\n'
+    plain, html = "--x\nContent-Type: text/plain\n\n \n", "--x\nContent-Type: text/html\n\n<p>The news.</p>\n"
+    assert "The news." in parser.parse("mail.eml", None, (head + plain + html + "--x--\n").encode()).text
+
+
 def test_mail_of_html_alone_is_read(parser: ParserProcess) -> None:
     source = "From: a@x.example\nSubject: S\nContent-Type: text/html; charset=utf-8\n\n<h1>Hi</h1><p>Body"
     assert "Hi\n\nBody" in parser.parse("a.eml", None, source.encode()).text

@@ -16,6 +16,7 @@ HEADERS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID REFERENCES IN-REPLY-TO SUBJECT DA
 _MESSAGE_ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _DEEPEST = 20
+_BLANK_BYTES = 4
 _WHOLE_BYTES = 200_000
 
 
@@ -148,8 +149,12 @@ def _leaves(body: Any, number: str, depth: int) -> Iterator[tuple[Part, bool]]:
         children = (
             body[0] if isinstance(body[0], list) else [part for part in body if isinstance(part, tuple)]
         )
-        for position, child in enumerate(children, 1):
-            yield from _leaves(child, f"{number}.{position}" if number else str(position), depth + 1)
+        found = [
+            leaf
+            for position, child in enumerate(children, 1)
+            for leaf in _leaves(child, f"{number}.{position}" if number else str(position), depth + 1)
+        ]
+        yield from _one_of_many(found) if _subtype(body) == "alternative" else found
         return
     kind, parameters, content_id = f"{_text(body[0])}/{_text(body[1])}".lower(), _pairs(body[2]), body[3]
     disposition, about = _disposition(body)
@@ -160,6 +165,19 @@ def _leaves(body: Any, number: str, depth: int) -> Iterator[tuple[Part, bool]]:
     size = body[6] if isinstance(body[6], int) else 0
     name = name or ("forwarded.eml" if kind == "message/rfc822" else "unnamed")
     yield Part(number or "1", kind, name, size, _text(body[5]).lower()), not is_text
+
+
+def _subtype(body: Any) -> str:
+    """Of a multipart: what comes first behind its parts."""
+    return next((_text(each).lower() for each in body if isinstance(each, bytes)), "")
+
+
+def _one_of_many(leaves: list[tuple[Part, bool]]) -> Iterator[tuple[Part, bool]]:
+    """The same text in several forms counts once: plain, else HTML, else whatever there is."""
+    texts = [part for part, attached in leaves if not attached]
+    plain = [part for part in texts if part.media_type == "text/plain" and part.size_bytes > _BLANK_BYTES]
+    kept = plain or [part for part in texts if part.media_type == "text/html"] or texts
+    yield from ((part, attached) for part, attached in leaves if attached or part in kept)
 
 
 def _disposition(body: Any) -> tuple[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.core.errors import InputError
 from app.core.identity import normalise_email
-from ingest.connector import ConnectorSettings
+from ingest.connector import ConnectorSettings, wrong_field
 
 
 class ImapSettings(ConnectorSettings):
@@ -18,24 +18,33 @@ class ImapSettings(ConnectorSettings):
     host: str = Field(
         title="Server",
         description="The name of the IMAP server, without imap:// and without a port.",
-        json_schema_extra={"placeholder": "imap.example.com"},
+        json_schema_extra={"placeholder": "imap.example.com", "where": True},
     )
     port: int = Field(
-        993, ge=1, le=65535, title="Port", description="993 for TLS from the start, 143 for STARTTLS or none."
+        993,
+        ge=1,
+        le=65535,
+        title="Port",
+        description="993 for TLS from the start, 143 for STARTTLS or none.",
+        json_schema_extra={"where": True},
     )
     tls: Literal["tls", "starttls", "none"] = Field(
         "tls",
         title="Encryption",
         description="TLS from the start, STARTTLS, or none: none sends the password in the clear.",
+        json_schema_extra={"where": True},
     )
     allow_unencrypted: bool = Field(
         False,
         title="Send the password unencrypted",
         description="Needed with no encryption, unless the server is this machine.",
-        json_schema_extra={"advanced": True},
+        json_schema_extra={"advanced": True, "where": True},
     )
     username: str = Field(
-        min_length=1, title="User name", description="As the server knows it, often the e-mail address."
+        min_length=1,
+        title="User name",
+        description="As the server knows it, often the e-mail address.",
+        json_schema_extra={"where": True},
     )
     password: SecretStr = Field(
         SecretStr(""),
@@ -82,7 +91,7 @@ class ImapSettings(ConnectorSettings):
         None,
         title="Certificate authority",
         description="A PEM file with the company's own authority, where the server's certificate is from it.",
-        json_schema_extra={"advanced": True},
+        json_schema_extra={"advanced": True, "where": True},
     )
 
     @field_validator("host")
@@ -96,8 +105,11 @@ class ImapSettings(ConnectorSettings):
     @field_validator("since")
     @classmethod
     def _day(cls, value: str) -> str:
-        if value.strip():
-            date.fromisoformat(value.strip())
+        try:
+            if value.strip():
+                date.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError("write a day such as 2024-01-31") from None
         return value.strip()
 
     @field_validator("username")
@@ -118,8 +130,8 @@ class ImapSettings(ConnectorSettings):
     @model_validator(mode="after")
     def _fits(self) -> "ImapSettings":
         if self.tls == "none" and not self.allow_unencrypted and not _is_loopback(self.host):
-            raise ValueError(
-                "no encryption would send the password in the clear; choose TLS, or say yes to that"
+            raise wrong_field(
+                "tls", "No encryption would send the password in the clear; choose TLS, or say yes to that."
             )
         return self
 

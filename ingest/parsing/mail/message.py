@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from ingest.parsing.archive.limits import broken_file
 from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, one_line
 from ingest.parsing.web.html import parse_html_text
+
+_ONE_OF_MANY = ("alternative", "related")
 
 
 def parse_mail(content: bytes) -> ParsedDocument:
@@ -30,8 +33,11 @@ def _parsed(message: EmailMessage) -> ParsedDocument:
         value = _header(message, name)
         if value:
             builder.line(f"{name}: {value}")
-    builder.block(_body(message))
-    names = [one_line(part.get_filename() or "unnamed") for part in message.iter_attachments()]
+    body = message.get_body(preferencelist=("plain", "html"))
+    texts = list(_texts(message)) or ([body] if body is not None else [])
+    for part in texts:
+        builder.block(_read(part))
+    names = [one_line(part.get_filename() or "unnamed") for part in _attachments(message, texts)]
     if names:
         builder.block("Attachments: " + ", ".join(names))
     return builder.build(
@@ -43,10 +49,38 @@ def _header(message: EmailMessage, name: str) -> str:
     return one_line(str(message[name] or ""))
 
 
-def _body(message: EmailMessage) -> str:
-    part = message.get_body(preferencelist=("plain", "html"))
-    if part is None:
-        return ""
+def _texts(part: MIMEPart) -> Iterator[MIMEPart]:
+    """The parts that are read as the mail's own words: lists and phones put some behind an attachment."""
+    if part.is_attachment():
+        return
+    if part.get_content_maintype() == "multipart" and part.get_content_subtype() not in _ONE_OF_MANY:
+        for each in part.iter_parts():
+            if isinstance(each, MIMEPart) and not each.get_filename():
+                yield from _texts(each)
+        return
+    body = part.get_body(preferencelist=("plain", "html"))
+    if body is not None and not _decoded(body).strip():
+        # Newsletters leave the plain alternative empty.
+        body = part.get_body(preferencelist=("html",)) or body
+    if body is not None:
+        yield body
+
+
+def _attachments(message: MIMEPart, texts: Sequence[MIMEPart]) -> Iterator[MIMEPart]:
+    """What is not among the texts, in the order of the mail; containers without a name are none."""
+    loose = list(message.iter_attachments())
+    for part in message.iter_parts() if message.is_multipart() else loose:
+        named = bool(part.get_filename())
+        known = named or any(part is each for each in loose)
+        if (
+            known
+            and not any(part is each for each in texts)
+            and (named or part.get_content_maintype() != "multipart")
+        ):
+            yield part
+
+
+def _read(part: MIMEPart) -> str:
     text = _decoded(part)
     return parse_html_text(text).text if part.get_content_subtype() == "html" else text
 

@@ -1,5 +1,7 @@
 """Threads and attachments as documents, and what later passes see of changes."""
 
+from email.message import EmailMessage
+
 import pytest
 
 from ingest.connector import Delete, Failure, Upsert
@@ -152,6 +154,29 @@ def test_attachments_are_documents_of_their_own_with_the_access_of_the_mail(box:
     thread = found["INBOX/first@example.com"]
     assert attachment.access == thread.access and "Größe" not in text_of(thread)
     assert "See the note." in text_of(thread)
+
+
+@pytest.mark.parametrize("plain", ["See the note.", ""])
+def test_one_text_of_several_forms_counts_once_beside_an_attachment(box: Box, plain: str) -> None:
+    message = EmailMessage()
+    message["Message-ID"], message["From"] = "<first@example.com>", "ann@example.com"
+    message.set_content(plain)
+    message.add_alternative("<p>See the note.</p>", subtype="html")
+    message.add_attachment(b"# Note", maintype="text", subtype="markdown", filename="note.md")
+    box.put(bytes(message))
+    found = upserts(box.pull())
+    assert text_of(found["INBOX/first@example.com"]).count("See the note.") == 1
+    assert found["INBOX/first@example.com/attachment-2"].content == b"# Note"
+
+
+def test_words_behind_an_attachment_are_read(box: Box) -> None:
+    box.put(
+        mail("first", "First words.", attached=[("a.md", b"# A")]).replace(
+            b"--\r\n", b"\r\nContent-Type: text/plain\r\n\r\nSecond words.\r\n"
+        )
+    )
+    text = text_of(upserts(box.pull())["INBOX/first@example.com"])
+    assert text.index("First words.") < text.index("Second words.")
 
 
 def test_attachment_of_an_answer_is_kept_apart_and_goes_with_its_mail(box: Box) -> None:
