@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 from app.core.identity import AccessList
 from ingest.document import SourceDocument
@@ -82,10 +83,17 @@ class ConnectorSettings(BaseModel):
     A `SecretStr` is a credential: it is kept encrypted apart from the source, and never shown again. The form
     is made from the types: text, secret, number, yes or no, a `Literal` as a choice, a `Path`, a tuple of
     texts as lines. `json_schema_extra={"advanced": True}` puts a field below a fold, `"placeholder"` shows an
-    example.
+    example, and `"where"` marks what says where, how or as whom secrets are sent (address, port, encryption,
+    user name, …): when such a field changes, the secrets have to be set again.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error must not repeat what was written: it may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def wrong_field(name: str, text: str) -> PydanticCustomError:
+    """For a rule about several settings: raised by a validator of the whole, shown beside that field."""
+    return PydanticCustomError("wrong_field", "{text}", {"field": name, "text": text})
 
 
 @dataclass(frozen=True, slots=True)

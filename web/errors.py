@@ -1,5 +1,6 @@
 """Errors as answers: problem+json for programs, a page that says what to do for people."""
 
+from collections.abc import Sequence
 from typing import cast
 from urllib.parse import quote
 
@@ -23,17 +24,23 @@ from web.present.frame import frame_for
 from web.render import Renderer, go_to, wants_fragment
 from web.serving.security import too_large
 
+_PARTS = ("body", "query", "path", "header", "cookie")
+
 _log = structlog.get_logger("web")
 
 
 class Problem(BaseModel):
-    """What a failed call of the API answers (RFC 9457). `code` is stable; `detail` is for people."""
+    """What a failed call of the API answers (RFC 9457). `code` is stable; `detail` is for people.
+
+    `errors` says what is wrong with which field; it is left out where no field is at fault.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     code: str
+    errors: dict[str, str] | None = None
 
 
 class MethodNotAllowedError(RungError):
@@ -52,8 +59,8 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         return to_response(request, error, renderer)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        words = _words(cast(RequestValidationError, error))
-        return await respond(request, InputError(words, code="invalid_input"))
+        wrong = cast(RequestValidationError, error)
+        return await respond(request, InputError(_words(wrong), code="invalid_input", errors=_fields(wrong)))
 
     async def http(request: Request, error: Exception) -> Response:
         raised = cast(HTTPException, error)
@@ -101,6 +108,7 @@ def problem_of(error: RungError) -> Problem:
         status=error.status,
         detail=error.message,
         code=error.code,
+        errors=(error.errors or None) if isinstance(error, InputError) else None,
     )
 
 
@@ -108,7 +116,10 @@ def problem_response(error: RungError) -> JSONResponse:
     problem = problem_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotSignedInError) else None
     return JSONResponse(
-        problem.model_dump(), status_code=error.status, media_type="application/problem+json", headers=headers
+        problem.model_dump(exclude_none=True),
+        status_code=error.status,
+        media_type="application/problem+json",
+        headers=headers,
     )
 
 
@@ -142,6 +153,20 @@ def _from_http(error: HTTPException) -> RungError:
 def _words(error: RequestValidationError) -> str:
     parts = []
     for item in error.errors()[:5]:
-        where = ".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path"))
+        where = _where(item["loc"])
         parts.append(f"{where}: {item['msg']}" if where else str(item["msg"]))
     return "; ".join(parts)
+
+
+def _fields(error: RequestValidationError) -> dict[str, str]:
+    """The first thing that is wrong with each field."""
+    found: dict[str, str] = {}
+    for item in error.errors():
+        if item["type"] != "json_invalid" and (where := _where(item["loc"])):
+            found.setdefault(where, str(item["msg"]))
+    return found
+
+
+def _where(loc: Sequence[object]) -> str:
+    """The field's name; the part of the request that it came in is left out."""
+    return ".".join(str(part) for part in (loc[1:] if loc and loc[0] in _PARTS else loc))

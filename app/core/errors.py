@@ -43,7 +43,20 @@ class RungError(Exception):
 
 
 class InputError(RungError):
+    """Something that was sent cannot be used.
+
+    Args:
+        errors: what is wrong with which field, where that can be told. It never repeats what was written,
+            which may be a secret.
+    """
+
     status, title, default_code = 422, "This input cannot be used", "invalid_input"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, errors: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.errors = dict(errors or {})
 
 
 class TooLargeError(InputError):

@@ -4,10 +4,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from app.core.errors import InputError
 from ingest.connector import About, Connector, ConnectorSettings, ReadContext
+from ingest.connectors.checked import checked_settings
 
 
 class ConnectorType(Protocol):
@@ -52,15 +51,10 @@ def read_settings(kind: str, settings: Mapping[str, object]) -> ConnectorSetting
     """A connector's settings from their plain form.
 
     Raises:
-        InputError: `unknown_connector`, or `invalid_source_settings` naming each field.
+        InputError: `unknown_connector`.
+        SettingsError: `invalid_source_settings`, with what is wrong with each field.
     """
-    try:
-        return connector_type(kind).settings_type.model_validate(dict(settings))
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
-        raise InputError(
-            f"These settings of a {kind} cannot be used: {'; '.join(lines)}.", code="invalid_source_settings"
-        ) from error
+    return checked_settings(connector_type(kind).settings_type, settings)
 
 
 def make_connector(kind: str, settings: Mapping[str, object], context: ReadContext) -> Connector:

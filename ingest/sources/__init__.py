@@ -4,7 +4,8 @@
 `looking`, `preview` and `estimating` look at a source without storing anything.
 """
 
-from ingest.sources.fields import SettingField, SettingsError
+from ingest.connectors.checked import SettingsError
+from ingest.sources.fields import SettingField
 from ingest.sources.service import Sources
 from ingest.sources.setting_up import SetUp
 from ingest.sources.values import AccessChoice, Run, Schedule, Source

@@ -8,11 +8,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from app.core.errors import InputError
 from ingest.connector import ConnectorSettings
+from ingest.connectors.checked import SettingsError
 
 _ABBREVIATIONS = frozenset({"tls", "starttls", "ssl", "ssh", "https", "http", "sql"})
 
@@ -33,19 +33,8 @@ class SettingField:
     default: str
     choices: tuple[tuple[str, str], ...] = ()
     whole: bool = False
-
-
-class SettingsError(InputError):
-    """Settings that cannot be used: `errors` says what is wrong with each field, `name` among them.
-
-    It never repeats what was written: that may be a secret.
-    """
-
-    default_code = "invalid_source_settings"
-
-    def __init__(self, errors: Mapping[str, str], *, code: str | None = None) -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()), code=code)
-        self.errors = dict(errors)
+    where: bool = False
+    """Whether it says where, or as whom, secrets are sent."""
 
 
 def setting_fields(settings_type: type[ConnectorSettings]) -> tuple[SettingField, ...]:
@@ -80,33 +69,26 @@ def write_plain(fields: Sequence[SettingField], settings: Mapping[str, object]) 
     return {field.name: _written(settings[field.name]) for field in fields if field.name in settings}
 
 
-def checked_settings(
-    settings_type: type[ConnectorSettings], settings: Mapping[str, object]
-) -> ConnectorSettings:
-    """Settings from their plain form.
+def refuse_other_place(
+    settings_type: type[ConnectorSettings],
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    kept: set[str],
+) -> None:
+    """A stored secret goes only where it was meant to go: for another place it has to be set again.
 
     Raises:
-        SettingsError: with the reason for each field.
+        SettingsError: `secret_needed_again`, naming each of the secrets in `kept`.
     """
-    try:
-        return settings_type.model_validate(dict(settings))
-    except ValidationError as error:
-        errors: dict[str, str] = {}
-        for item in error.errors(include_input=False, include_url=False):
-            name = str(item["loc"][0]) if item["loc"] else "settings"
-            errors.setdefault(name, _words(item["type"], item["msg"]))
-    # Outside the handler: pydantic's own error repeats what was written, a secret too.
-    raise SettingsError(errors)
-
-
-def _words(kind: str, message: str) -> str:
-    if kind == "missing":
-        return "Fill this in."
-    if kind == "extra_forbidden":
-        return "There is no such setting."
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    marked = [field.name for field in setting_fields(settings_type) if field.where]
+    # Of a setting that is younger than the source, its default was in force.
+    stood = {**settings_type.model_construct().model_dump(mode="json", warnings=False), **before}
+    # Where nothing is marked it cannot be told: then any change counts.
+    moved = [name for name in marked or after if after.get(name) != stood.get(name)]
+    if moved and kept:
+        label = settings_type.model_fields[moved[0]].title or moved[0].replace("_", " ")
+        text = f"Set it again, because “{label}” has changed."
+        raise SettingsError(dict.fromkeys(sorted(kept), text), code="secret_needed_again")
 
 
 def _field(name: str, info: FieldInfo) -> SettingField:
@@ -133,6 +115,7 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         default=default,
         choices=choices,
         whole=whole,
+        where=bool(extra.get("where")),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError as DuplicateError
 from sqlmodel import Session
 
 from app.core.audit import AuditLog, Detail
@@ -19,11 +20,12 @@ from app.core.errors import ConflictError, InputError, UnavailableError
 from app.core.identity import DEFAULT_WORKSPACE_ID
 from ingest.connector import About, Check, ConnectorSettings, Finding
 from ingest.connectors import CONNECTORS, connector_type
+from ingest.connectors.checked import SettingsError, checked_settings
 from ingest.credentials import Credentials, join_secrets, split_secrets
 from ingest.credentials.store import SetSecret
 from ingest.sources.access import WAIT_FOR_RUN_SECONDS, AccessWriter, checked_access
 from ingest.sources.estimating import SourceEstimate, estimate_of
-from ingest.sources.fields import SettingField, SettingsError, checked_settings, setting_fields
+from ingest.sources.fields import SettingField, refuse_other_place, setting_fields
 from ingest.sources.looking import Looks
 from ingest.sources.preview import Preview, Previewer
 from ingest.sources.service import Sources, checked_name
@@ -35,7 +37,6 @@ from ingest.tables import SourceRow
 from retrieval.index import Index
 
 LONGEST_EVERY_MINUTES = 60 * 24 * 31
-_ADDRESS_WORDS = frozenset({"url", "urls", "host", "server", "endpoint", "address", "repository", "port"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,37 +156,53 @@ class SetUp:
         settings: Mapping[str, object],
         *,
         forget: frozenset[str] = frozenset(),
+        new_name: str | None = None,
         actor: str,
         workspace_id: str = DEFAULT_WORKSPACE_ID,
     ) -> Source:
         """Replaces the settings. A secret that is not among them stays as it is, one of `forget` is taken
-        away. The next pass goes over everything, because it may be another place.
+        away. The next pass goes over everything, because it may be another place. A draft may also get a
+        `new_name`.
 
         Raises:
-            SettingsError: what is wrong, by field.
+            SettingsError: what is wrong, by field; `name` is the source's name.
         """
-        row = self._row(name, workspace_id)
+        row, errors = self._row(name, workspace_id), dict[str, str]()
         settings_type = connector_type(row.kind).settings_type
         given = {key: value for key, value in settings.items() if value not in (None, "")}
         kept = set(self._credentials.set_fields(row.id)) - forget - set(given)
         stands = self._credentials.of(row, purpose="change settings", actor=actor) if kept else {}
         whole = {**given, **{field: stands[field] for field in kept if field in stands}}
-        checked = checked_settings(settings_type, whole)
+        called = name if new_name is None else self._renamed(row, new_name, errors)
+        checked = _collect(settings_type, whole, errors)
+        if checked is None or errors:
+            raise SettingsError(errors)
         plain, secrets = split_secrets(checked)
-        _refuse_other_address(settings_type, row.settings, plain, kept)
         if "watch" in row.settings and "watch" not in settings:
             plain["watch"] = row.settings["watch"]
+        refuse_other_place(settings_type, row.settings, plain, kept)
         fresh = {field: text for field, text in secrets.items() if field in given}
+        try:
+            self._replace(row.id, called, plain, {**fresh, **dict.fromkeys(forget, "")}, actor)
+        except DuplicateError as error:
+            raise SettingsError({"name": _taken(called)}, code="source_exists") from error
+        return self._sources.get(called, workspace_id=workspace_id)
+
+    def _replace(
+        self, source_id: str, name: str, plain: Mapping[str, Any], secrets: Mapping[str, str], actor: str
+    ) -> None:
         with self._database.write() as session:
-            row = find_source(session, workspace_id, name)
+            row = session.get_one(SourceRow, source_id)
             changed = sorted(key for key in plain if plain[key] != row.settings.get(key))
-            row.settings = plain
+            before, row.name, row.settings = row.name, name, dict(plain)
             if changed:
                 row.cursor = ""
             session.add(row)
-            self._credentials.put(session, row, {**fresh, **dict.fromkeys(forget, "")}, actor=actor)
+            session.flush()
+            self._credentials.put(session, row, secrets, actor=actor)
+            if before != name:
+                self._note(session, actor, "source.renamed", row, {"before": before})
             self._note(session, actor, "source.settings", row, {"changed": ", ".join(changed)})
-        return self._sources.get(name, workspace_id=workspace_id)
 
     def check(self, name: str, *, actor: str, workspace_id: str = DEFAULT_WORKSPACE_ID) -> Check:
         """Whether the source can be read, what was tried, and what to do if not."""
@@ -323,8 +340,16 @@ class SetUp:
             errors["name"] = error.message
             return name
         if any(source.name == clean for source in self._sources.list(workspace_id=workspace_id)):
-            errors["name"] = f"There is a source {clean!r} already; choose another name."
+            errors["name"] = _taken(clean)
         return clean
+
+    def _renamed(self, row: SourceRow, name: str, errors: dict[str, str]) -> str:
+        if name.strip() == row.name:
+            return row.name
+        if row.state != "draft":
+            errors["name"] = "Only a draft can be renamed: filters and links use the name of a source."
+            return row.name
+        return self._free_name(name, row.workspace_id, errors)
 
     def _note(
         self, session: Session, actor: str, action: str, row: SourceRow, details: Mapping[str, Detail]
@@ -345,6 +370,10 @@ def check_schedule(schedule: Schedule, *, can_watch: bool) -> None:
         raise InputError("Choose a share from 0 to 100 per cent.", code="invalid_prune_share")
 
 
+def _taken(name: str) -> str:
+    return f"There is a source {name!r} already; choose another name."
+
+
 def _collect(
     settings_type: type[ConnectorSettings], settings: Mapping[str, object], errors: dict[str, str]
 ) -> ConnectorSettings | None:
@@ -353,21 +382,3 @@ def _collect(
     except SettingsError as error:
         errors.update(error.errors)
         return None
-
-
-def _refuse_other_address(
-    settings_type: type[ConnectorSettings],
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-    kept: set[str],
-) -> None:
-    """A stored secret goes only where it was meant to go: for another address it has to be set again."""
-    moved = [
-        name
-        for name in after
-        if not _ADDRESS_WORDS.isdisjoint(name.split("_")) and after[name] != before.get(name)
-    ]
-    if moved and kept:
-        label = settings_type.model_fields[moved[0]].title or moved[0].replace("_", " ")
-        text = f"Set it again, because “{label}” has changed."
-        raise SettingsError(dict.fromkeys(sorted(kept), text), code="secret_needed_again")

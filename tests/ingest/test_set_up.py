@@ -23,7 +23,7 @@ from ingest.credentials import Credentials, open_vault
 from ingest.parsing import ParserProcess
 from ingest.sources import AccessChoice, Schedule, SettingsError, SetUp, Sources
 from ingest.sources.alone import alone_with
-from ingest.sources.fields import read_written, setting_fields, write_plain
+from ingest.sources.fields import read_written, refuse_other_place, setting_fields, write_plain
 from ingest.sources.looking import Looks
 from ingest.sources.preview import Previewer
 from ingest.sync.control import SyncControl
@@ -39,10 +39,16 @@ FINANCE, PEOPLE = Principal.group("finance"), Principal.group("people")
 
 
 class VaultSettings(ConnectorSettings):
-    host: str = Field(title="Server", description="Its name.", json_schema_extra={"placeholder": "a.example"})
+    host: str = Field(
+        title="Server",
+        description="Its name.",
+        json_schema_extra={"placeholder": "a.example", "where": True},
+    )
     password: SecretStr = Field(title="Password", description="Of the account.")
     token: SecretStr | None = Field(None, title="Token", description="Where it asks for one.")
-    port: int = Field(993, title="Port", description="Where it listens.", ge=1, le=65535)
+    port: int = Field(
+        993, title="Port", description="Where it listens.", ge=1, le=65535, json_schema_extra={"where": True}
+    )
     depth: Literal["one", "all"] = Field("all", title="Depth", json_schema_extra={"advanced": True})
     folders: tuple[str, ...] = Field((), title="Folders", description="One a line.")
     shared: bool = Field(False, title="Shared ones too")
@@ -227,6 +233,50 @@ def test_a_secret_is_not_sent_to_another_address(kit: Kit) -> None:
     assert kit.row("mail").settings["host"] == "a.example"
     kit.set_up.change_settings("mail", {"host": "b.example", "password": "new"}, actor=ANA)
     assert kit.row("mail").settings["host"] == "b.example"
+
+
+def test_a_secret_is_needed_again_for_each_setting_that_says_where_it_goes(kit: Kit) -> None:
+    kit.set_up.draft("vault", "mail", vault(), actor=ANA)
+    with pytest.raises(SettingsError) as refused:
+        kit.set_up.change_settings("mail", {"host": "a.example", "port": "1993"}, actor=ANA)
+    assert refused.value.errors == {"password": "Set it again, because “Port” has changed."}
+    # A setting that is younger than the source had its default until now.
+    with kit.database.write() as session:
+        row = session.get_one(SourceRow, kit.row("mail").id)
+        row.settings = {name: value for name, value in row.settings.items() if name != "port"}
+    kit.set_up.change_settings("mail", {"host": "a.example", "shared": True}, actor=ANA)
+    assert kit.row("mail").settings["port"] == 993
+
+
+def test_secrets_without_a_marked_place_are_needed_again_for_any_change() -> None:
+    class Unmarked(ConnectorSettings):
+        url: str = ""
+        token: SecretStr = SecretStr("")
+
+    with pytest.raises(SettingsError) as refused:
+        refuse_other_place(Unmarked, {"url": "a"}, {"url": "b"}, {"token"})
+    assert set(refused.value.errors) == {"token"}
+    refuse_other_place(Unmarked, {"url": "a"}, {"url": "a"}, {"token"})
+
+
+def test_a_draft_is_renamed_and_a_source_that_was_started_is_not(kit: Kit, pages: Path) -> None:
+    kit.folder(pages)
+    kit.folder(pages, "other")
+    settings = {"path": str(pages)}
+    renamed = kit.set_up.change_settings("handbook", settings, new_name=" rules ", actor=ANA)
+    assert renamed.name == "rules" and renamed.is_draft
+    assert {source.name for source in kit.sources.list()} == {"rules", "other"}
+    assert kit.audit.about("source", "rules")[-1].details["before"] == "handbook"
+    for taken in ("other", "a/b", ""):
+        with pytest.raises(SettingsError) as refused:
+            kit.set_up.change_settings("rules", {"path": ""}, new_name=taken, actor=ANA)
+        assert set(refused.value.errors) == {"name", "path"}
+    kit.set_up.choose("rules", AccessChoice("fixed", frozenset({EVERYONE})), Schedule(None), actor=ANA)
+    kit.set_up.start("rules", actor=ANA)
+    kit.set_up.change_settings("rules", settings, new_name="rules", actor=ANA)
+    with pytest.raises(SettingsError) as refused:
+        kit.set_up.change_settings("rules", settings, new_name="again", actor=ANA)
+    assert "Only a draft" in refused.value.errors["name"]
 
 
 def test_other_settings_make_the_next_pass_go_over_everything(kit: Kit) -> None:

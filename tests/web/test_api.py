@@ -117,6 +117,13 @@ def test_a_question_that_cannot_be_used_has_a_stable_code(tom: TestClient, path:
         assert body["code"] == code and body["status"] == 422
 
 
+def test_fields_that_are_wrong_are_named_one_by_one(tom: TestClient) -> None:
+    body = tom.post("/api/v1/search", json={"query": 7, "limit": "many"}).json()
+    assert set(body["errors"]) == {"query", "limit"}
+    broken = tom.post("/api/v1/search", content=b"{", headers={"Content-Type": "application/json"}).json()
+    assert broken["code"] == "invalid_input" and "errors" not in broken
+
+
 def test_another_script_is_no_error(tom: TestClient) -> None:
     assert tom.post("/api/v1/ask", json={"question": "スペインの育児休暇は？"}).status_code == 200
 

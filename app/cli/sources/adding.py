@@ -116,6 +116,7 @@ def change(
     settings: SetOption = None,
     secret: SecretOption = None,
     forget: Annotated[list[str] | None, typer.Option(help="A secret to take away.")] = None,
+    rename: Annotated[str | None, typer.Option(help="Another name, for a draft.")] = None,
     access: AccessOption = None,
     fixed: FixedOption = False,
     every: EveryOption = None,
@@ -132,11 +133,15 @@ def change(
 
     with house() as it:
         source = it.sources.get(name)
-        if settings or secret or forget:
+        if settings or secret or forget or rename is not None:
             given = {**settings_of(source.kind, settings or ()), **secrets_of(source.kind, secret or ())}
-            it.set_up.change_settings(
-                name, {**source.settings, **given}, forget=frozenset(forget or ()), actor=OPERATOR
-            )
+            name = it.set_up.change_settings(
+                name,
+                {**source.settings, **given},
+                forget=frozenset(forget or ()),
+                new_name=rename,
+                actor=OPERATOR,
+            ).name
         if access is not None:
             choice = AccessChoice("fixed" if fixed else "source", parse_access(access))
             it.set_up.choose_access(name, choice, actor=OPERATOR)

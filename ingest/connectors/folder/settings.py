@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.core.errors import InputError
 from app.core.identity import Principal
-from ingest.connector import ConnectorSettings
+from ingest.connector import ConnectorSettings, wrong_field
 from ingest.connectors.paths import PATTERN_HELP
 
 
@@ -66,5 +66,5 @@ class FolderSettings(ConnectorSettings):
             try:
                 Principal.user(f"name@{self.owner_domain}")
             except InputError as error:
-                raise ValueError("owner_domain: write a domain such as example.com") from error
+                raise wrong_field("owner_domain", "Write a domain such as example.com.") from error
         return self

@@ -20,7 +20,7 @@ class GitSettings(ConnectorSettings):
         title="Address",
         description="The address to clone from, over https:// or git://, or a repository's folder on the "
         "machine that runs Rung. SSH addresses are not read: take the https:// one and a token.",
-        json_schema_extra={"placeholder": "https://git.example.com/team/handbook.git"},
+        json_schema_extra={"placeholder": "https://git.example.com/team/handbook.git", "where": True},
     )
     token: SecretStr = Field(
         SecretStr(""),
@@ -31,7 +31,7 @@ class GitSettings(ConnectorSettings):
         "",
         title="User name",
         description="Only where the server asks for a certain one beside the token; most take any.",
-        json_schema_extra={"advanced": True},
+        json_schema_extra={"advanced": True, "where": True},
     )
     branches: tuple[str, ...] = Field(
         (),

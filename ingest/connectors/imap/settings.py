@@ -124,8 +124,9 @@ class ImapSettings(ConnectorSettings):
     def _owner(cls, value: str) -> str:
         try:
             return normalise_email(value) if value.strip() else ""
-        except InputError as error:
-            raise ValueError(error.message) from error
+        except InputError:
+            # Its own message repeats what was written.
+            raise ValueError("write an e-mail address such as name@example.com") from None
 
     @model_validator(mode="after")
     def _fits(self) -> "ImapSettings":

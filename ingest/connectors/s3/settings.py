@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from ingest.connector import ConnectorSettings
+from ingest.connector import ConnectorSettings, wrong_field
 from ingest.connectors.paths import PATTERN_HELP
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
@@ -15,18 +15,28 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 class S3Settings(ConnectorSettings):
     """What an S3 source needs."""
 
-    bucket: str = Field(title="Bucket", description="The bucket's name alone, without s3:// or a folder.")
+    bucket: str = Field(
+        title="Bucket",
+        description="The bucket's name alone, without s3:// or a folder.",
+        json_schema_extra={"where": True},
+    )
     endpoint: str = Field(
         "",
         title="Address of the store",
         description="For MinIO, Ceph, Cloudflare R2 and other stores that speak S3. Empty means Amazon.",
-        json_schema_extra={"placeholder": "https://minio.example.com:9000"},
+        json_schema_extra={"placeholder": "https://minio.example.com:9000", "where": True},
     )
     region: str = Field(
-        "us-east-1", title="Region", description="Where the bucket lies. Stores other than Amazon take any."
+        "us-east-1",
+        title="Region",
+        description="Where the bucket lies. Stores other than Amazon take any.",
+        json_schema_extra={"where": True},
     )
     access_key_id: str = Field(
-        "", title="Access key", description="The public half of a key that may list and read the bucket."
+        "",
+        title="Access key",
+        description="The public half of a key that may list and read the bucket.",
+        json_schema_extra={"where": True},
     )
     secret_access_key: SecretStr = Field(
         SecretStr(""), title="Secret key", description="The secret half of that key."
@@ -59,7 +69,7 @@ class S3Settings(ConnectorSettings):
         title="Bucket in the path",
         description="Ask https://store/bucket/key and not https://bucket.store/key. Most stores of one's own "
         "want it.",
-        json_schema_extra={"advanced": True},
+        json_schema_extra={"advanced": True, "where": True},
     )
 
     @field_validator("bucket")
@@ -104,11 +114,13 @@ class S3Settings(ConnectorSettings):
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if self.anonymous and self.access_key_id:
-            raise ValueError("either give a key or read without one")
+            raise wrong_field("anonymous", "Either give a key or read without one.")
         if bool(self.access_key_id) != bool(self.secret_access_key.get_secret_value()):
-            raise ValueError("an access key and its secret key belong together")
+            missing = "secret_access_key" if self.access_key_id else "access_key_id"
+            raise wrong_field(missing, "An access key and its secret key belong together.")
         if not self.anonymous and not self.access_key_id:
-            raise ValueError("give an access key and its secret key, or choose to read without a key")
+            text = "Give an access key and its secret key, or choose to read without a key."
+            raise wrong_field("access_key_id", text)
         return self
 
     @property

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ingest.connector import ConnectorSettings
+from ingest.connector import ConnectorSettings, wrong_field
 from ingest.connectors.sql.statement import single_select
 from ingest.connectors.sql.template import names_in
 
@@ -22,7 +22,10 @@ class SqlSettings(ConnectorSettings):
         title="Address",
         description="Of a PostgreSQL database, with the user and without the password; or sqlite:/// and the "
         "path of a file on the machine that runs Rung.",
-        json_schema_extra={"placeholder": "postgresql://reader@db.example.com/shop?sslmode=require"},
+        json_schema_extra={
+            "placeholder": "postgresql://reader@db.example.com/shop?sslmode=require",
+            "where": True,
+        },
     )
     password: SecretStr = Field(
         SecretStr(""), title="Password", description="Of a user who may only read. Rung never writes."
@@ -168,7 +171,7 @@ class SqlSettings(ConnectorSettings):
     @model_validator(mode="after")
     def _table_or_query(self) -> Self:
         if bool(self.table.strip()) == bool(self.query):
-            raise ValueError("give a table or a query, one of the two")
+            raise wrong_field("query" if self.query else "table", "Give a table or a query, one of the two.")
         return self
 
     @property

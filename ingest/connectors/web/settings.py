@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.config import JsonDict
 
-from ingest.connector import ConnectorSettings
+from ingest.connector import ConnectorSettings, wrong_field
 from ingest.connectors.paths import PATTERN_HELP
 from ingest.connectors.web.addresses import normalise
 
@@ -24,7 +24,7 @@ class WebSettings(ConnectorSettings):
         min_length=1,
         title="Start addresses",
         description="Where reading begins, one address a line. Only pages on these hosts are read.",
-        json_schema_extra={"placeholder": "https://handbook.example.com/"},
+        json_schema_extra={"placeholder": "https://handbook.example.com/", "where": True},
     )
     mode: Literal["both", "sitemap", "crawl"] = Field(
         default="both",
@@ -56,7 +56,10 @@ class WebSettings(ConnectorSettings):
         description="Also read hosts below the start addresses' hosts, such as docs.example.com.",
     )
     user_name: str = Field(
-        default="", title="User name", description="Where the site asks for a name and a password (basic)."
+        default="",
+        title="User name",
+        description="Where the site asks for a name and a password (basic).",
+        json_schema_extra={"where": True},
     )
     password: SecretStr = Field(
         default=SecretStr(""), title="Password", description="Sent to the hosts of the start addresses only."
@@ -71,7 +74,7 @@ class WebSettings(ConnectorSettings):
         default=(),
         title="Internal hosts",
         description="Hosts in your own network that may be called, one a line. All others must be public.",
-        json_schema_extra={"placeholder": "wiki.corp.example", **_ADVANCED},
+        json_schema_extra={"placeholder": "wiki.corp.example", "where": True, **_ADVANCED},
     )
     sitemap_url: str = Field(
         default="",
@@ -99,7 +102,7 @@ class WebSettings(ConnectorSettings):
         default=None,
         title="Certificates",
         description="A PEM file with your company's own certificates, on the machine that runs Rung.",
-        json_schema_extra=_ADVANCED,
+        json_schema_extra={"where": True, **_ADVANCED},
     )
 
     @field_validator("start_urls")
@@ -125,7 +128,7 @@ class WebSettings(ConnectorSettings):
     @model_validator(mode="after")
     def _some_start(self) -> Self:
         if not self.start_urls:
-            raise ValueError("name at least one start address")
+            raise wrong_field("start_urls", "Name at least one start address.")
         return self
 
     def secret_headers(self) -> dict[str, str]:

@@ -15,9 +15,17 @@ class WebdavSettings(ConnectorSettings):
     address: str = Field(
         title="Address",
         description="The folder's WebDAV address. Nextcloud shows it in the files' settings.",
-        json_schema_extra={"placeholder": "https://cloud.example.com/remote.php/dav/files/ann/Handbook"},
+        json_schema_extra={
+            "placeholder": "https://cloud.example.com/remote.php/dav/files/ann/Handbook",
+            "where": True,
+        },
     )
-    username: str = Field("", title="User name", description="Empty where the folder is open to all.")
+    username: str = Field(
+        "",
+        title="User name",
+        description="Empty where the folder is open to all.",
+        json_schema_extra={"where": True},
+    )
     password: SecretStr = Field(
         SecretStr(""),
         title="Password",
@@ -43,7 +51,7 @@ class WebdavSettings(ConnectorSettings):
         None,
         title="Certificate authority",
         description="A PEM file with the company's own authority, where the server's certificate is from it.",
-        json_schema_extra={"advanced": True},
+        json_schema_extra={"advanced": True, "where": True},
     )
 
     @field_validator("address")

@@ -33,9 +33,11 @@ def make(body: NewSource, admin: Admin, services: Given) -> SourceDetailOut:
 
 @api.put("/sources/{name}/settings")
 def settings(name: str, body: SettingsIn, admin: Admin, services: Given) -> SourceDetailOut:
-    """Replaces the settings; a secret that is left out stays as it is."""
-    services.set_up.change_settings(name, body.settings, forget=frozenset(body.forget), actor=admin.email)
-    return _detail(services, name)
+    """Replaces the settings; a secret that is left out stays as it is. A draft can be renamed."""
+    changed = services.set_up.change_settings(
+        name, body.settings, forget=frozenset(body.forget), new_name=body.name, actor=admin.email
+    )
+    return _detail(services, changed.name)
 
 
 @api.put("/sources/{name}/access")

@@ -105,12 +105,14 @@ class NewSource(BaseModel):
 
 
 class SettingsIn(BaseModel):
-    """All settings. A secret that is not among them stays; those named in `forget` are taken away."""
+    """All settings. A secret that is not among them stays; those named in `forget` are taken away. `name`
+    renames a draft."""
 
     model_config = ConfigDict(extra="forbid")
 
     settings: dict[str, Any]
     forget: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list, max_length=50)
+    name: Annotated[str, Field(max_length=200)] | None = None
 
 
 class RetryIn(BaseModel):
