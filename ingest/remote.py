@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from app.core.errors import UnavailableError
 
@@ -41,19 +41,37 @@ class SourceWaitError(UnavailableError):
         self.retry_after_seconds = retry_after_seconds
 
 
-Pace = Callable[[str], None]
-"""Waits until a host may be asked again."""
+RATE_LIMITED = SourceWaitError.default_code
 
 
-def no_pace(_: str) -> None:
+class Pace(Protocol):
+    """How often a host may be asked. See `ingest.pace.SharedPace`."""
+
+    def __call__(self, host: str) -> None:
+        """Waits until the host may be asked again. Raises SourceWaitError where that takes too long."""
+
+    def block(self, host: str, seconds: float) -> None:
+        """Leaves the host alone for so long: it asked for that."""
+
+
+class NoPace:
     """For hosts that take any number of calls."""
+
+    def __call__(self, host: str) -> None:
+        pass
+
+    def block(self, host: str, seconds: float) -> None:
+        pass
+
+
+no_pace = NoPace()
 
 
 class RemoteCalls:
     """Makes calls to other machines.
 
     Args:
-        pace: waits until this host may be asked again.
+        pace: waits until a host may be asked again, and is told when one asks to be left alone.
         tries: how often a call is made at most.
         longest_wait_seconds: a longer wait ends the reading with `SourceWaitError`; the run waits instead.
         sleep: for tests.
@@ -87,6 +105,8 @@ class RemoteCalls:
                 wait = error.after_seconds
                 if wait is None:
                     wait = pause * random.uniform(1, 1.5)  # noqa: S311 - so that many do not come back at once
+                if error.after_seconds is not None or error.code == RATE_LIMITED:
+                    self._pace.block(host, wait)
                 if number == self._tries or wait > self._longest_wait_seconds:
                     raise SourceWaitError(error.reason, code=error.code, retry_after_seconds=wait) from error
             self._sleep(wait)

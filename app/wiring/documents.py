@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ingest.credentials import Credentials, Rotation, Vault
     from ingest.library import Library
     from ingest.parsing import Parser
+    from ingest.remote import RemoteCalls
     from ingest.sources import SetUp, Sources
     from ingest.sync import SyncEngine
     from ingest.sync.control import SyncControl
@@ -109,7 +110,15 @@ class Documents(Indexing):
             self.settings,
             index_stands=lambda session: self.index.is_current(session, pair),
             settings_of=lambda source: self.credentials.settings_of(source, purpose="sync", actor=SYSTEM),
+            make_calls=self.make_calls,
         )
+
+    def make_calls(self, requests_per_second: float | None) -> "RemoteCalls":
+        """Calls at a pace that all workers keep together."""
+        from ingest.pace import SharedPace
+        from ingest.remote import RemoteCalls
+
+        return RemoteCalls(SharedPace(self.database, requests_per_second))
 
     @cached_property
     def sync_control(self) -> "SyncControl":
