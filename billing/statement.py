@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal, cast
 
-from sqlalchemy import ColumnElement, case, distinct, func
+from sqlalchemy import ColumnElement, case, distinct, func, or_
 from sqlmodel import Session, col, select
 
 from app.core.errors import InputError
@@ -59,12 +59,13 @@ class EntryPage:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries; what is not given does not matter."""
+    """Which entries; what is not given does not matter. `shown_only` leaves out what nobody was shown."""
 
     kind: EntryKind | None = None
     period: str | None = None
     user_id: str | None = None
     query_id: str | None = None
+    shown_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ def entries(
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(getattr(LedgerRow, name) == value)
+    if wanted.shown_only:
+        query = query.where(or_(col(LedgerRow.outcome).is_(None), col(LedgerRow.outcome) != "shadow"))
     if before_seq is not None:
         query = query.where(LedgerRow.seq < before_seq)
     rows = session.exec(query.order_by(col(LedgerRow.seq).desc()).limit(limit + 1)).all()

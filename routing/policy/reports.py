@@ -180,7 +180,8 @@ class QualityReport:
 
     `local_share` is that of answered questions answered below the top rung; nothing where none was answered.
     `price_nano` is what was charged and `all_premium_nano` what the top rung alone would have charged for the
-    same answers; `cost_nano` is what it cost us, shadow samples included.
+    same answers; `cost_nano` is what it cost us, with `shadow_cost_nano` for answers that nobody was shown.
+    `calibrated_at` is when the thresholds were last calibrated.
     """
 
     days: tuple[DayCount, ...]
@@ -197,6 +198,7 @@ class QualityReport:
     failures: tuple[FailureCount, ...]
     calibration: str
     since: datetime
+    calibrated_at: datetime | None = None
 
     @property
     def saved_nano(self) -> int:

@@ -192,6 +192,7 @@ class PolicyDesk:
             failures=failures,
             calibration=statement,
             since=since,
+            calibrated_at=row.created_at if row is not None else None,
         )
 
     def kinds(self) -> dict[str, RungKind]:

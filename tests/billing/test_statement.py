@@ -67,6 +67,11 @@ def test_entries_are_filtered(month: Books) -> None:
     assert [e.query_id for e in entries(EntryFilter(user_id="bob", kind="commit")).entries] == ["q4"]
     assert len(entries(EntryFilter(query_id="q2")).entries) == 3
     assert entries(EntryFilter(period="2026-12")).entries == ()
+    month.ask("shadow:q1", work("premium", "shadow", cost_nano=9))
+    commits = [e.query_id for e in entries(EntryFilter(kind="commit")).entries]
+    shown = [e.query_id for e in entries(EntryFilter(kind="commit", shown_only=True)).entries]
+    assert "shadow:q1" in commits and shown == [name for name in commits if name != "shadow:q1"]
+    assert {e.kind for e in entries(EntryFilter(shown_only=True)).entries} == {"reserve", "commit"}
 
 
 @pytest.mark.parametrize("limit", [0, -1, 501])

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -81,6 +82,14 @@ def test_the_page_tells_shares_quality_cost_drift_and_failures(ana: TestClient, 
     assert told == {"22 Nov": ["90", "60 to 98", "10"], "23 Nov": ["75", "30 to 95", "4"]}
     assert page.count('class="whisker"') == 2
     assert re.search(r"<code>budget_exceeded</code></th><td[^>]*>1</td>", page)
+
+
+def test_drift_is_told_also_where_there_is_none(ana: TestClient, busy: ScriptedDesk) -> None:
+    assert "None is shown" not in ana.get("/quality").text
+    busy.report = replace(busy.report, drift=())
+    assert "Nothing to compare with yet" in ana.get("/quality").text
+    busy.report = replace(busy.report, calibrated_at=datetime(2026, 11, 2, 9, tzinfo=UTC))
+    assert "None is shown: local answers are as often right" in ana.get("/quality").text
 
 
 def test_every_bar_of_the_chart_stands_in_the_table_behind_it(ana: TestClient, busy: ScriptedDesk) -> None:

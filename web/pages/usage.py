@@ -111,7 +111,7 @@ def _receipts(
     services: Services, caller: Caller, period: str, user_id: str | None
 ) -> tuple[ReceiptRowView, ...]:
     """The latest answers. An admin sees whose question it was; what it said only its asker sees."""
-    wanted = EntryFilter(kind="commit", period=period, user_id=user_id)
+    wanted = EntryFilter(kind="commit", period=period, user_id=user_id, shown_only=True)
     entries = services.usage.entries(wanted, workspace_id=caller.workspace_id, limit=_LATEST).entries
     own = _own_questions(services, caller, entries)
     names = {person.id: person.name for person in services.directory.list()} if user_id is None else {}

@@ -281,8 +281,10 @@ def test_worse_answers_and_other_questions_raise_an_alarm(company_on_both: Compa
     company = company_on_both
     for number in range(60):
         shadow(company, f"old{number}", 0.1, wrong=number < 1, stage2=0.15)
+    assert company.desk.quality("default").calibrated_at is None
     company.desk.calibrate("default")
-    assert company.desk.quality("default").drift == ()
+    report = company.desk.quality("default")
+    assert report.drift == () and report.calibrated_at == company.now
     company.now += timedelta(days=3)
     for number in range(60):
         shadow(company, f"new{number}", 0.1, wrong=number < 20, stage2=0.75)

@@ -202,6 +202,7 @@ class QualityOut(BaseModel):
     drift: list[DriftOut]
     failures: list[FailureOut]
     calibration: str
+    calibrated_at: datetime | None = Field(description="The last calibration; null before the first.")
 
 
 def objective_of(goal: QualityGoal | PriceGoal | ShareGoal) -> Objective:
@@ -340,4 +341,5 @@ def quality_out(report: QualityReport) -> QualityOut:
         ],
         failures=[FailureOut(code=f.code, count=f.count, last=f.last) for f in report.failures],
         calibration=report.calibration,
+        calibrated_at=report.calibrated_at,
     )

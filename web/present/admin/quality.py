@@ -45,6 +45,7 @@ def quality_view(report: QualityReport, now: datetime) -> QualityView:
             FailureView(found.code, found.count, when(found.last, now)) for found in report.failures
         ),
         calibration=report.calibration,
+        calibrated=when(report.calibrated_at, now),
     )
 
 

@@ -57,6 +57,7 @@ class QualityView:
     alarms: tuple[AlarmView, ...]
     failures: tuple[FailureView, ...]
     calibration: str
+    calibrated: When | None
 
 
 @dataclass(frozen=True, slots=True)

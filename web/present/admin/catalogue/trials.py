@@ -123,7 +123,7 @@ def _difference(found: Difference, currency: str) -> DifferenceView:
 
 def signed(what: What, number: float, currency: str) -> str:
     """A difference with its sign, in the unit of what differs."""
-    sign = "+" if number > 0 else "−" if number < 0 else "±"
+    sign = "+" if number > 0 else "−" if number < 0 else ""
     if what == "cost":
         return f"{sign}{format_money(abs(round(number)), currency)}"
     if what == "time":
