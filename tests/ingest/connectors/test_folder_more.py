@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,31 @@ def _about(mode: int, *, uid: int, gid: int) -> os.stat_result:
 def _may(about: os.stat_result, uid: int, gids: set[int], bit: int) -> bool:
     shift = 6 if uid == about.st_uid else 3 if about.st_gid in gids else 0
     return bool(about.st_mode >> shift & bit)
+
+
+def give_extended_rights(path: Path) -> None:
+    """As `setfacl -m u:12345:r` does: one more person may read, and nobody else."""
+    nobody, entries = 0xFFFFFFFF, ((1, 6), (2, 4), (4, 0), (0x10, 4), (0x20, 0))
+    ids = (nobody, 12345, nobody, nobody, nobody)
+    packed = [struct.pack("<HHI", tag, bits, who) for (tag, bits), who in zip(entries, ids, strict=True)]
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(packed))
+    except OSError as error:
+        pytest.skip(f"this file system keeps no extended rights ({error.strerror})")
+
+
+def test_extended_rights_leave_the_owner_alone(root: Path) -> None:
+    root.chmod(0o755)
+    file, other = write(root / "folder/a.md"), write(root / "folder/b.md")
+    other.chmod(0o644)
+    give_extended_rights(file)
+    # The bits of the group now stand for the mask, not for the group.
+    assert file.stat().st_mode & 0o040
+    assert owners(root).of_file(file, file.stat()) == {ADA}
+    assert owners(root).of_file(other, other.stat()) == ALL
+    file.parent.chmod(0o755)
+    give_extended_rights(file.parent)
+    assert EVERYONE not in owners(root).of_file(other, other.stat())
 
 
 def test_owners_without_a_domain_or_a_name_count_for_nobody(root: Path) -> None:
