@@ -150,14 +150,14 @@ class Folders:
         _log.warning("mail_refused", uid=uid, said=said)
         return [refused_mail(uid, validity)]
 
-    def _namespaces(self) -> "_Namespaces":
+    def _namespaces(self) -> "Namespaces":
         if not self._connection.has("NAMESPACE"):
-            return _Namespaces([""], [], [])
+            return Namespaces([""], [], [])
         spaces = self._connection.run(lambda client: client.namespace())
         own, others, shared = (
             [prefix for prefix, _ in space or ()] for space in (spaces.personal, spaces.other, spaces.shared)
         )
-        return _Namespaces(own or [""], others, shared)
+        return Namespaces(own or [""], others, shared)
 
     def _folder(self, name: str, external_id: str, shared: bool, owner: str | None, asks_acl: bool) -> Folder:
         alone = frozenset({Principal.user(owner)}) if owner else NOBODY
@@ -183,7 +183,7 @@ class Folders:
 
 
 @dataclass(frozen=True, slots=True)
-class _Namespaces:
+class Namespaces:
     """How the names of one's own folders begin, of other people's, and of those that are nobody's."""
 
     own: list[str]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.identity import EVERYONE, NOBODY, AccessList, Principal
 from ingest.connectors.imap.access import read_acl
+from ingest.connectors.imap.folders import Namespaces
 from tests.ingest.connectors.changes import failures, unchanged, upserts
 from tests.ingest.connectors.imap.box import PASSWORD, Box, mail
 from tests.servers.dovecot import Dovecot, dovecot
@@ -204,3 +205,25 @@ def test_nobody_reads_who_has_no_entry_that_reads(entries: dict[tuple[str, str],
     assert not access & read_acl(
         [(n.lstrip("-#"), "lr") for n, r in told if n[0] == "-" and "r" in r], owner=ME, domain="example.com"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("INBOX", (False, ME)),
+        ("INBOX.Sent.2024", (False, ME)),
+        ("user", (True, None)),
+        ("user.bob", (True, "bob@example.com")),
+        ("user.bob.Plans", (True, "bob@example.com")),
+        ("user.two words.Plans", (True, None)),
+        ("shared", (True, None)),
+        ("shared.News", (True, None)),
+        ("userland", (False, ME)),
+        ("Else", (False, ME)),
+    ],
+)
+def test_owner_of_a_folder_is_told_by_its_namespace(name: str, expected: tuple[bool, str | None]) -> None:
+    """As Cyrus and Courier name them, with a dot between; what is in no namespace is taken for one's own."""
+    spaces = Namespaces(["INBOX."], ["user."], ["shared."])
+    assert spaces.whose(name, ".", ME) == expected
+    assert Namespaces([""], [], []).whose(name, ".", ME) == (False, ME)
