@@ -1,6 +1,7 @@
 """The secrets of sources: encrypted at rest, apart from the sources, each use noted."""
 
 from ingest.credentials.fields import join_secrets, secret_fields, split_secrets
+from ingest.credentials.scrubbing import scrubber
 from ingest.credentials.store import Credentials, Rotation
 from ingest.credentials.vault import Vault, open_vault
 
@@ -10,6 +11,7 @@ __all__ = [
     "Vault",
     "join_secrets",
     "open_vault",
+    "scrubber",
     "secret_fields",
     "split_secrets",
 ]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from sqlmodel import Session
@@ -9,10 +10,11 @@ from sqlmodel import Session
 from app.core.clock import Clock, utc_now
 from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import ConflictError
+from app.core.errors import ConflictError, RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID
 from ingest.connector import ConnectorSettings
 from ingest.connectors import read_settings
+from ingest.credentials.scrubbing import Scrub, repeats_secret
 from ingest.parsing import Parser
 from ingest.remote import RemoteCalls
 from ingest.sync import claims
@@ -20,7 +22,7 @@ from ingest.sync.claims import Claim, Heartbeat
 from ingest.sync.closing import SyncSummary
 from ingest.sync.reporting import Report, ReportProgress, SyncProgress
 from ingest.sync.runs import CancelledError, InterruptedSyncError, PausedError, Runs
-from ingest.sync.troubles import ending_of
+from ingest.sync.troubles import Ending, ending_of
 from ingest.sync.work import MakeCalls, Tools, Turn, TurnOverError, Work
 from ingest.tables import SourceRow
 from retrieval.embedder import Embedder
@@ -114,10 +116,14 @@ class SyncEngine:
             InputError: the source refuses its settings. The run is stored as failed.
         """
         claim = self._runs.claim(workspace_id, source_name, again=again, only_wanted=only_wanted)
+        scrub: Scrub = str
         try:
             with Heartbeat(lambda: self._runs.beat(claim)) as heartbeat:
                 work = Work(self._tools, claim, heartbeat, Report(source_name, progress), stop, turn)
-                return work.run(allow_removal=allow_empty)
+                try:
+                    return work.run(allow_removal=allow_empty)
+                finally:
+                    scrub = work.scrub
         except TurnOverError:
             self._runs.put_off(claim, "queued")
             raise
@@ -132,17 +138,21 @@ class SyncEngine:
             self._runs.release(claim)
             raise
         except Exception as error:
-            self._give_up(claim, error)
-            raise
+            ending = self._give_up(claim, error, scrub)
+            if not repeats_secret(error, scrub):
+                raise
         except BaseException:
             # Interrupted from outside: the run is left open, so that the next one resumes it.
             self._runs.release(claim)
             raise
+        # Whoever catches it would log the secret with it and with what it came from.
+        raise RungError(ending.message, code=ending.code)
 
-    def _give_up(self, claim: Claim, error: Exception) -> None:
-        """Stores what becomes of a run that cannot go on now."""
+    def _give_up(self, claim: Claim, error: Exception, scrub: Scrub) -> Ending:
+        """Stores what becomes of a run that cannot go on now, and tells it."""
         try:
             ending = ending_of(error, self._runs.attempts(claim))
+            ending = replace(ending, message=scrub(ending.message))
             about = {"source": claim.source.name, "run_id": claim.run_id, "code": ending.code}
             _log.error(f"sync_{ending.state}", reason=ending.message, **about)
             if ending.wait is not None:
@@ -155,3 +165,4 @@ class SyncEngine:
             claims.forget(claim.id)
             _log.exception("sync_end_not_stored", source=claim.source.name, run_id=claim.run_id)
             raise
+        return ending

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +19,9 @@ from app.core.clock import Clock
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import ConflictError, UnavailableError
-from ingest.connector import Change, Checkpoint, Connector, ConnectorSettings, ReadContext
+from ingest.connector import Change, Checkpoint, Connector, ConnectorSettings, Failure, ReadContext
 from ingest.connectors import connector_type
+from ingest.credentials.scrubbing import Scrub, scrubber
 from ingest.parsing import Parser
 from ingest.parsing.pool import ParserPool
 from ingest.remote import RemoteCalls
@@ -121,6 +122,8 @@ class Work:
         self._leaving = threading.Event()
         self._repeats = Repeats()
         self._began = time.monotonic()
+        self.scrub: Scrub = str
+        """Takes the source's secrets out of a text, once they are known."""
 
     def run(self, *, allow_removal: bool) -> SyncSummary:
         """Passes over the source and closes the run. Raises as `SyncEngine.run` does."""
@@ -147,6 +150,7 @@ class Work:
     def _open(self) -> Connector:
         source, settings = self._claim.source, self._tools.settings
         own = self._tools.settings_of(source)
+        self.scrub = scrubber(own)
         kind = connector_type(source.kind)
         pace = getattr(own, "requests_per_second", None) or getattr(kind.about, "requests_per_second", None)
         scratch = settings.data_dir / "scratch" / source.id
@@ -198,11 +202,18 @@ class Work:
         claim, runs = self._claim, self._tools.runs
         if claim.kind != "full":
             for name in runs.to_fetch_again(claim):
-                yield connector.fetch(name)
+                yield self._scrubbed(connector.fetch(name))
         if claim.kind == "retry":
             yield Checkpoint(claim.checkpoint, last=True)
         else:
-            yield from self._repeats.watch(connector.pull(claim.checkpoint, preparer.known_revision))
+            changes = connector.pull(claim.checkpoint, preparer.known_revision)
+            yield from map(self._scrubbed, self._repeats.watch(changes))
+
+    def _scrubbed(self, change: Change) -> Change:
+        """A failure's reason is stored and shown; what it says may be another machine's words."""
+        if isinstance(change, Failure) and (reason := self.scrub(change.reason)) != change.reason:
+            return replace(change, reason=reason)
+        return change
 
     def _pass(self, connector: Connector, preparer: Preparer, store: Store) -> None:
         items = preparer.items(self._changes(connector, preparer))
