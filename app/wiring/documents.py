@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.sources import SetUp, Sources
     from ingest.sync import SyncEngine
     from ingest.sync.control import SyncControl
+    from ingest.sync.scratch import Scratch
     from ingest.sync.workers import Workers
 
 
@@ -31,7 +32,15 @@ class Documents(Indexing):
             max_file_bytes=self.settings.max_file_bytes,
             credentials=self.credentials,
             audit=self.audit,
+            on_removed=self.scratch.remove,
         )
+
+    @cached_property
+    def scratch(self) -> "Scratch":
+        """What connectors keep between runs."""
+        from ingest.sync.scratch import Scratch
+
+        return Scratch(self.database, self.settings.data_dir)
 
     @cached_property
     def set_up(self) -> "SetUp":

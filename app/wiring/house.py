@@ -70,6 +70,7 @@ class House(Answers):
             IntegrityError: `plan_edited`, where a price plan was changed after it was used.
         """
         self.ledger.check_plans()
+        self.scratch.tidy()
         questions = self.answerer.close_interrupted()
         holds = self.ledger.settle_open("the process ended before the answer", older_than=_LONGEST_ANSWER)
         if questions or holds:

@@ -35,6 +35,7 @@ _JOB = "sync_source"
 _APPLICATION_VERSION = "1"
 _SWEEP_SECONDS = 2.0
 _SHUTDOWN_SECONDS = 30
+_TIDY_SECONDS = 600.0
 _log = structlog.get_logger()
 
 
@@ -46,6 +47,7 @@ def run_worker(
     *,
     idle_minutes: float | None = None,
     busy: Callable[[], bool] = lambda: False,
+    tidy: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs queued syncs until `stop` is set; a sync under way then is left for the next worker to resume.
 
@@ -53,6 +55,7 @@ def run_worker(
         engine: makes or returns the engine; called when the first job comes, so that an idle worker is small.
         idle_minutes: end when there was nothing to do for so long.
         busy: whether this process has other work, for which it stays.
+        tidy: called now and then.
     """
     from dbos import DBOS
 
@@ -77,11 +80,14 @@ def run_worker(
     watcher = Watcher(database, AuditLog(database), wake.set)
     watching = threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True)
     watching.start()
-    busy_at = time.monotonic()
+    busy_at = tidied_at = time.monotonic()
     try:
         while not stop.is_set():
             if _look(database, workers, busy):
                 busy_at = time.monotonic()
+            if time.monotonic() - tidied_at > _TIDY_SECONDS:
+                tidied_at = time.monotonic()
+                tidy()
             if idle_minutes is not None and time.monotonic() - busy_at > 60 * idle_minutes:
                 break
             _wait(stop, wake)

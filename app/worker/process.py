@@ -62,6 +62,7 @@ def _work(settings: Settings, stop: threading.Event, idle_minutes: float | None)
     try:
         _start_engine(it.index)
         give_way()
+        it.scratch.tidy()
         reindexing = threading.Thread(target=it.reindexer.watch, args=(stop,), name="reindex", daemon=True)
         reindexing.start()
         try:
@@ -72,6 +73,7 @@ def _work(settings: Settings, stop: threading.Event, idle_minutes: float | None)
                 stop,
                 idle_minutes=idle_minutes,
                 busy=lambda: is_reindexing(it),
+                tidy=it.scratch.tidy,
             )
         finally:
             stop.set()

@@ -1,6 +1,6 @@
 """Sources: adding, listing and removing them, and their runs. What people see of syncing comes from here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 from sqlalchemy import update
@@ -32,8 +32,13 @@ _DELETE_AT_ONCE = 200
 
 
 class Sources:
-    """The sources of an installation. `index` is only needed to remove one, `credentials` to add one that has
-    secrets."""
+    """The sources of an installation.
+
+    Args:
+        index: only needed to remove one.
+        credentials: only needed to add one that has secrets.
+        on_removed: told the id of a source that is gone.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Sources:
         credentials: Credentials | None = None,
         audit: AuditLog | None = None,
         clock: Clock = utc_now,
+        on_removed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._index = index
@@ -52,6 +58,7 @@ class Sources:
         self._max_file_bytes = max_file_bytes
         self._clock = clock
         self._runs = Runs(database, clock)
+        self._on_removed = on_removed
 
     def add(
         self,
@@ -200,6 +207,7 @@ class Sources:
         """
         with alone_with(self._database, self._clock, workspace_id, name, wait_seconds=wait_seconds) as source:
             gone = self._remove(source.id, workspace_id)
+            self._on_removed(source.id)
             details: dict[str, Detail] = {"kind": source.kind, "documents": gone}
             self._audit.record(actor, "source.removed", "source", name, details, workspace_id=workspace_id)
             return gone
