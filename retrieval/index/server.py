@@ -127,8 +127,11 @@ class ServerIndex:
         self._client.close()
 
     def drop(self) -> None:
-        """Removes the collection."""
-        self._call("delete_collection")
+        """Removes the collection; one that is not there is gone already."""
+        try:
+            self._call("delete_collection")
+        finally:
+            self.close()
 
     def stored_identity(self) -> tuple[str, int] | None:
         """The encoder's name and the length of the vectors of the collection, if there is one."""
