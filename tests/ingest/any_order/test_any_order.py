@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -32,37 +32,42 @@ def nothing() -> None: ...
 
 @dataclass(frozen=True)
 class Edit:
-    """What somebody does at the source; nothing, where it cannot be done."""
+    """What somebody does at the source. `number` says to which of the items that there are."""
 
     what: str
+    number: int
     name: str
-    other: str
     parts: tuple[int, ...]
     access: AccessList
 
     def apply(self, source: Source) -> None:
-        there = self.name in source.items
+        there = sorted(source.items)
+        if self.what == "add" or not there:
+            source.put(self.name, self.parts, self.access)
+            return
+        name = there[self.number % len(there)]
         match self.what:
-            case "put":
-                source.put(self.name, self.parts, self.access)
-            case "open" if there:
-                source.change_access(self.name, self.access)
-            case "move" if there and self.other not in source.items:
-                source.move(self.name, self.other)
-            case "remove" if there:
-                source.remove(self.name)
-            case "lock" | "unlock" if there:
-                source.set_readable(self.name, self.what == "unlock")
+            case "change":
+                source.put(name, self.parts, self.access)
+            case "open":
+                source.change_access(name, self.access)
+            case "move" if self.name not in source.items:
+                source.move(name, self.name)
+            case "remove":
+                source.remove(name)
+            case "lock" | "unlock":
+                source.set_readable(name, self.what == "unlock")
 
 
 EDITS = st.builds(
     Edit,
-    st.sampled_from(("put", "put", "open", "move", "remove", "lock", "unlock")),
-    NAMES,
+    st.sampled_from(("add", "change", "open", "move", "remove", "lock", "unlock")),
+    st.integers(0, 4),
     NAMES,
     PARTS,
     ACCESS,
 )
+SEVERAL = st.lists(EDITS, max_size=4)
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -72,11 +77,17 @@ class AnyOrder(RuleBasedStateMachine):
     patch: ClassVar[pytest.MonkeyPatch]
     house: House | None = None
 
-    @initialize(cursor=st.booleans(), moves=st.booleans(), failures=st.booleans())
-    def begin(self, cursor: bool, moves: bool, failures: bool) -> None:
+    @initialize(
+        cursor=st.booleans(),
+        moves=st.booleans(),
+        failures=st.booleans(),
+        edits=st.lists(EDITS, min_size=1, max_size=8),
+    )
+    def begin(self, cursor: bool, moves: bool, failures: bool, edits: Sequence[Edit]) -> None:
         self.source = Source(cursor, moves, failures)
         register(self.patch, self.source)
         self.house = House(self.source, self.template)
+        self.edit(edits)
 
     def teardown(self) -> None:
         if self.house is not None:
@@ -92,19 +103,21 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.house is not None
         return self.house
 
-    @rule(edit=EDITS)
-    def edit(self, edit: Edit) -> None:
-        edit.apply(self.source)
+    def edit(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            edit.apply(self.source)
 
-    @rule(again=st.booleans())
-    def sync(self, again: bool = False) -> None:
+    @rule(edits=SEVERAL, again=st.booleans())
+    def sync(self, edits: Sequence[Edit] = (), again: bool = False) -> None:
         """To its end; a run that had died is followed by one that sees what changed behind its place."""
+        self.edit(edits)
         first = self.home.sync(again=again)
         self.check_counts(first)
         self.check_whole(self.home.sync() if first.resumed else first)
 
-    @rule()
-    def sync_without_leave_to_remove(self) -> None:
+    @rule(edits=SEVERAL)
+    def sync_without_leave_to_remove(self, edits: Sequence[Edit]) -> None:
+        self.edit(edits)
         held = set(self.home.rows())
         summary = self.home.sync(allow_empty=False)
         if summary.message.startswith("Incomplete") and "Nothing was removed" in summary.message:
@@ -112,17 +125,20 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             self.check_counts(summary)
 
-    @rule(at=MOMENTS, of_index=st.booleans())
-    def die(self, at: int, of_index: bool) -> None:
+    @rule(edits=SEVERAL, at=MOMENTS, of_index=st.booleans())
+    def die(self, edits: Sequence[Edit], at: int, of_index: bool) -> None:
+        self.edit(edits)
         self.meet(KilledError, at, of_index=of_index)
 
-    @rule(at=MOMENTS)
-    def lose_the_source(self, at: int) -> None:
+    @rule(edits=SEVERAL, at=MOMENTS)
+    def lose_the_source(self, edits: Sequence[Edit], at: int) -> None:
+        self.edit(edits)
         self.meet(UnavailableError, at)
 
-    @rule(at=MOMENTS, edit=EDITS)
-    def edit_meanwhile(self, at: int, edit: Edit) -> None:
-        self.source.moment = self.after(at, lambda: self.edit(edit))
+    @rule(edits=SEVERAL, at=MOMENTS, meanwhile=SEVERAL)
+    def edit_meanwhile(self, edits: Sequence[Edit], at: int, meanwhile: Sequence[Edit]) -> None:
+        self.edit(edits)
+        self.source.moment = self.after(at, lambda: self.edit(meanwhile))
         try:
             self.check_counts(self.home.sync())
         finally:
@@ -207,7 +223,7 @@ def test_any_order(sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> No
         machine,
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=20,
+            stateful_step_count=12,
             deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
