@@ -115,6 +115,7 @@ def test_every_state_is_accessible_and_fits_its_width(
         ("prompt-tried", "/prompts/premium.v1"),
         ("prompt-in-service", "/prompts/premium.v2"),
         ("prompt-serve", "/prompts/premium.v1/serve"),
+        ("prompt-judge", "/prompts/judge.v1"),
         ("prompt-try", "/prompts/premium.v1/try?on=past"),
         ("prompt-try-refused", "/prompts/premium.v1/try?on=past&limit=none"),
         ("prompt-try-not-set-up", "/prompts/local.v1/try"),

@@ -262,6 +262,18 @@ def test_only_admins_see_trials(tom: TestClient, path: str) -> None:
     assert tom.post("/api/v1/prompts/premium.v1/trials").status_code == 403
 
 
+def test_a_prompt_that_speaks_on_no_rung_is_shown_with_its_test_set_and_not_served(ana: TestClient) -> None:
+    page = text_of(ana.get("/prompts/judge.v1").text)
+    assert "It speaks on no rung: it compares two answers" in page and "in use" in page
+    assert "Answer 1: There are 26 days of annual leave a year." in page
+    assert "Put it into service" not in page and "past questions…" not in page
+    assert "asks the local model what it knows" in text_of(ana.get("/prompts").text)
+    refused = ana.post("/prompts/judge.v1/serve")
+    assert refused.status_code == 422 and "<code>wrong_rung</code>" in refused.text
+    cards = {card["id"]: card for card in ana.get("/api/v1/prompts").json()["prompts"]}
+    assert cards["judge.v1"]["helps"] and cards["closed-book.v1"]["cases"] == 12
+
+
 @pytest.mark.parametrize("path", ["/prompts/none.v1", "/prompts/none.v1/serve", "/prompts/premium.v1/erase"])
 def test_what_is_not_there_is_not_found(ana: TestClient, path: str) -> None:
     assert ana.get(path).status_code in (404, 422)

@@ -179,7 +179,10 @@ def _contents(services: Services, prompt_id: str) -> tuple[tuple[tuple[str, str]
         prompt = load_prompt(prompt_id, helper.needs) if helper else load_prompt(prompt_id)
         text = (("System message", prompt.system), ("Question", prompt.user))
     with suppress(ConfigurationError):
-        cases = tuple(case_view(case) for case in services.catalogue.prompts.files.tests(prompt_id).cases)
+        cases = tuple(
+            case_view(case, compared=helper is not None)
+            for case in services.catalogue.prompts.files.tests(prompt_id).cases
+        )
     return text, cases
 
 

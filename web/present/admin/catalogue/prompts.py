@@ -102,13 +102,14 @@ def event_view(entry: PromptEntry, now: datetime) -> PromptEventView:
     return PromptEventView(when(entry.at, now), entry.by, words[entry.action])
 
 
-def case_view(case: Case) -> CaseView:
+def case_view(case: Case, *, compared: bool) -> CaseView:
     rules = ["nothing is found"] if case.not_found else []
     rules += [f"says {' or '.join(spellings)}" for spellings in case.must]
     rules += [f"does not say {word}" for word in case.must_not]
     if case.most_words is not None:
         rules.append(f"has at most {case.most_words} words")
-    return CaseView(case.id, case.kind.replace("_", " "), case.question, "; ".join(rules))
+    given = tuple(f"{passage.title}: {passage.text}" for passage in case.passages) if compared else ()
+    return CaseView(case.id, case.kind.replace("_", " "), case.question, "; ".join(rules), given)
 
 
 def confirm_view(act: Act, prompt_id: str, now: Serving, error: RungError | None = None) -> ConfirmView:

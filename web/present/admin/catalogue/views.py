@@ -199,10 +199,13 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
+    """A test case. `given` are the two answers that a judge is to compare."""
+
     id: str
     kind: str
     question: str
     rules: str
+    given: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
