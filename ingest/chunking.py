@@ -50,6 +50,8 @@ class Chunk:
     """The page that it begins on, counted from 1; nothing where the document has no pages."""
     page_breaks: tuple[int, ...] = ()
     """Offsets in the document's text, within the chunk, at which further pages begin."""
+    sections: tuple[tuple[int, str], ...] = ()
+    """Headings within the chunk, each with its offset in the document's text."""
 
 
 @dataclass(slots=True)
@@ -99,10 +101,18 @@ def chunk_document(
     _fill_pieces(text, sections, budget, count_tokens)
     groups = [group for section in _merged(sections, budget) for group in _groups(section, budget)]
     chunks = _checked(text, groups, prefixes, count_tokens, limit)
-    return [_on_its_pages(chunk, pages) for chunk in chunks] if pages else chunks
+    starts = [heading.start for heading in headings]
+    return [_with_places(chunk, headings, starts, pages) for chunk in chunks]
 
 
-def _on_its_pages(chunk: Chunk, pages: Sequence[int]) -> Chunk:
+def _with_places(
+    chunk: Chunk, headings: Sequence[Heading], starts: Sequence[int], pages: Sequence[int]
+) -> Chunk:
+    """The chunk with what tells where each of its characters stands."""
+    inside = headings[bisect_left(starts, chunk.start) : bisect_left(starts, chunk.end)]
+    chunk = replace(chunk, sections=tuple((heading.start, heading.text) for heading in inside))
+    if not pages:
+        return chunk
     first, last = bisect_right(pages, chunk.start), bisect_left(pages, chunk.end)
     return replace(chunk, page=max(1, first), page_breaks=tuple(pages[first:last]))
 

@@ -21,7 +21,7 @@ from ingest.sync.holdings import Held, Holdings
 from ingest.sync.runs import FailureNote
 from retrieval.embedder import Embedder
 
-PIPELINE_VERSION = "2"
+PIPELINE_VERSION = "3"
 """Raise it when parsing gives something else for the same bytes: each document is then read again."""
 
 _RECENT = 10_000
@@ -246,7 +246,7 @@ class Preparer:
         self, document: SourceDocument, held: Held | None, content_hash: str, parsed: ParsedDocument
     ) -> NewText:
         document_id = held.id if held is not None else self._holdings.new_id(document.external_id)
-        title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
+        title, author, updated_at = described(document, parsed)
         chunks = cut(parsed, title, self._embedder)
         return NewText(
             id=document_id,
@@ -256,8 +256,8 @@ class Preparer:
             content_hash=content_hash,
             title=title,
             url=document.url,
-            author=one_line(document.author or "") or parsed.author,
-            updated_at=parsed.updated_at or document.updated_at,
+            author=author,
+            updated_at=updated_at,
             access=self._access(document.access),
             parsed=parsed,
             chunks=tuple(chunks),
@@ -293,6 +293,13 @@ def _hash(document: SourceDocument) -> str:
         value or "" for value in (document.title, document.url, document.author, document.media_type)
     )
     return hashlib.sha256(document.content + b"\x1e" + about.encode(errors="replace")).hexdigest()
+
+
+def described(document: SourceDocument, parsed: ParsedDocument) -> tuple[str, str | None, datetime | None]:
+    """Title, author and date of a document: of what the source and the text say, what knows it better."""
+    title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
+    author = one_line(document.author or "") or parsed.author
+    return title, author, parsed.updated_at or document.updated_at
 
 
 def cut(parsed: ParsedDocument, title: str, embedder: Embedder) -> list[Chunk]:

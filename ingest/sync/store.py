@@ -1,7 +1,7 @@
 """Writes a batch of items to the index and the database, in an order that survives being killed anywhere.
 
-1. `begin`: access lists first (index, then rows, so that a death between them is seen next time), and every
-   document of the batch marked as `indexing`.
+1. `begin`: access lists first (what gets another one is marked as `indexing`, then the index, then the rows,
+   so that a death between them is seen next time), and every document of the batch marked as `indexing`.
 2. `upsert`: the new chunks, as they are embedded.
 3. `finish`: payloads of chunks that stay, stale chunks out, then in one transaction the documents as
    `indexed`, the counts, the failures and the checkpoint.
@@ -10,7 +10,7 @@ A run that died before 3 finds the checkpoint before the batch and does it again
 index already are not embedded again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from ingest.sync.holdings import Held
 from ingest.sync.notes import ChangeKind, ChangeNote
 from ingest.sync.prepare import Barrier, Failed, Gone, Item, NewText, SameText
 from ingest.sync.runs import Runs
-from ingest.tables import DocumentRow, SourceRow
+from ingest.tables import DocumentRow, DocumentState, SourceRow
 from retrieval.index import Index, Point
 from retrieval.index.protocol import Vector
 
@@ -105,6 +105,7 @@ class Store:
         self._runs.require_claim(self._claim)
         access = dict(access_changes(batch.items))
         if access:
+            self._distrust(batch, access)
             self._index.set_access(self._claim.source.workspace_id, access)
         new = [item for item in batch.new_texts if item.held is None]
         again = [item.id for item in batch.new_texts if item.held is not None]
@@ -113,7 +114,7 @@ class Store:
         with self._database.write() as session:
             self._runs.keep(session, self._claim)
             self._require_index(session)
-            self._write_access(session, access)
+            self._write_access(session, access, "indexed", {held.id for held in _stay(batch.items)})
             # Before the new ones: one of them may now be where another one was.
             self._move(session, batch)
             if new:
@@ -183,11 +184,26 @@ class Store:
         if moved:
             session.execute(update(DocumentRow), moved)
 
-    def _write_access(self, session: Session, access: dict[str, AccessList]) -> None:
+    def _distrust(self, batch: Batch, access: dict[str, AccessList]) -> None:
+        """Marks what is about to get another access list: after a death the index may have either of the two.
+
+        Until then only who stands in both may read it, and the next run does it again, also where the source
+        is back at the list that the row had.
+        """
+        held = {held.id: held.access & access[held.id] for held in _held(batch.items) if held.id in access}
+        with self._database.write() as session:
+            self._runs.keep(session, self._claim)
+            self._write_access(session, held, "indexing", held.keys())
+
+    def _write_access(
+        self, session: Session, access: dict[str, AccessList], state: DocumentState, marked: Collection[str]
+    ) -> None:
+        """Writes access lists, and the state of those that are `marked`."""
         if access:
-            session.execute(
-                update(DocumentRow), [{"id": i, "access": stored(names)} for i, names in access.items()]
-            )
+            values = [{"id": i, "access": stored(names)} for i, names in access.items()]
+            session.execute(update(DocumentRow), values)
+        if ids := [i for i in access if i in marked]:
+            session.execute(update(DocumentRow).where(col(DocumentRow.id).in_(ids)).values(state=state))
 
     def _write_documents(self, session: Session, batch: Batch) -> None:
         values = [self._last_values(item) for item in batch.new_texts]
@@ -280,15 +296,35 @@ def access_changes(items: Iterable[Item]) -> Iterator[tuple[str, AccessList]]:
                 yield from _if_new(held, access)
             case NewText(held=Held() as held, access=access):
                 yield from _if_new(held, held.access & access)
-            case Failed(_, several, access) if access is not None:
+            case Failed(_, several, access):
                 for held in several:
-                    yield from _if_new(held, held.access & access)
+                    yield from _if_new(held, held.access if access is None else held.access & access)
 
 
 def _if_new(held: Held, access: AccessList) -> Iterator[tuple[str, AccessList]]:
     # A run that died may have left chunks with another list than the row's.
     if access != held.access or not held.complete:
         yield held.id, access
+
+
+def _held(items: Iterable[Item]) -> Iterator[Held]:
+    """What is held of the items."""
+    for item in items:
+        match item:
+            case SameText(held=held) | NewText(held=Held() as held):
+                yield held
+            case Failed(held=several):
+                yield from several
+
+
+def _stay(items: Iterable[Item]) -> Iterator[Held]:
+    """The documents whose text stays the one held, and whole."""
+    for item in items:
+        match item:
+            case SameText(held=held) if held.complete:
+                yield held
+            case Failed(held=several):
+                yield from (held for held in several if held.complete)
 
 
 def _taken_in(items: Iterable[Item]) -> set[str]:
@@ -349,5 +385,6 @@ def point_of(item: NewText, chunk: Chunk, chunk_id: str, source: SourceRow, vect
         vector=vector,
         page=chunk.page,
         page_breaks=chunk.page_breaks,
+        sections=chunk.sections,
         language=item.parsed.language,
     )

@@ -48,6 +48,7 @@ def payload_of(point: Point) -> dict[str, Any]:
         "access": access_texts(point.access),
         "page": point.page,
         "page_breaks": list(point.page_breaks) or None,
+        "sections": [list(section) for section in point.sections] or None,
         "language": point.language or None,
     }
     return {name: value for name, value in payload.items() if value is not None}
@@ -74,6 +75,7 @@ def passage_of(found: Scored) -> Passage:
         sparse_score=found.sparse_score,
         page=payload.get("page"),
         page_breaks=tuple(payload.get("page_breaks", ())),
+        sections=tuple((start, name) for start, name in payload.get("sections", ())),
         language=payload.get("language", ""),
     )
 

@@ -42,6 +42,7 @@ class Point:
     vector: Vector
     page: int | None = None
     page_breaks: tuple[int, ...] = ()
+    sections: tuple[tuple[int, str], ...] = ()
     language: str = ""
 
 

@@ -146,5 +146,6 @@ def _passage(point: Point, score: float, dense: float | None, sparse: float | No
         sparse_score=sparse,
         page=point.page,
         page_breaks=point.page_breaks,
+        sections=point.sections,
         language=point.language,
     )

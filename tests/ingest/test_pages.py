@@ -12,6 +12,8 @@ from retrieval.index.points import Scored, passage_of, payload_of
 from retrieval.index.protocol import Point
 from retrieval.passage import Passage
 
+_LATER = ("page", "page_breaks", "sections", "language")
+
 
 def _count(texts: object) -> list[int]:
     return [len(text.split()) for text in texts]  # type: ignore[attr-defined]
@@ -38,19 +40,28 @@ def test_a_place_names_the_page_and_the_nearest_section() -> None:
     assert _passage(heading_path=()).place_at(100) == ""
 
 
+def test_a_place_within_a_chunk_of_several_sections_is_that_of_its_own_section() -> None:
+    passage = _passage(heading_path=("Handbook",), sections=((105, "3.1 Meals"), (120, "3.2 Travel")))
+    places = [passage.place_at(offset) for offset in (100, 105, 119, 120, 139)]
+    assert places == ["", *["section 3.1 Meals"] * 2, *["section 3.2 Travel"] * 2]
+
+
 def test_pages_and_language_are_stored_and_points_without_them_still_read() -> None:
     point = _point()
     passage = passage_of(Scored(point.id, payload_of(point), 1.0, None, None))
     assert (passage.page, passage.page_breaks, passage.language) == (7, (15,), "en")
-    old = {k: v for k, v in payload_of(point).items() if k not in ("page", "page_breaks", "language")}
+    assert passage.sections == ((12, "3.2 Travel"),)
+    old = {k: v for k, v in payload_of(point).items() if k not in _LATER}
     passage = passage_of(Scored(point.id, old, 1.0, None, None))
     assert (passage.page, passage.page_breaks, passage.language) == (None, (), "")
+    assert passage.sections == ()
 
 
 def _passage(
     heading_path: tuple[str, ...] = ("Handbook", "3.2 Travel"),
     page: int | None = None,
     page_breaks: tuple[int, ...] = (),
+    sections: tuple[tuple[int, str], ...] = (),
 ) -> Passage:
     return Passage(
         chunk_id="c",
@@ -67,6 +78,7 @@ def _passage(
         score=1.0,
         page=page,
         page_breaks=page_breaks,
+        sections=sections,
     )
 
 
@@ -89,5 +101,6 @@ def _point() -> Point:
         vector=np.zeros(2, dtype=np.float32),
         page=7,
         page_breaks=(15,),
+        sections=((12, "3.2 Travel"),),
         language="en",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.parsing.archive.limits import broken_file, check_archive
 from ingest.parsing.document import ParsedDocument, ParseError, TextBuilder, one_line, parse_moment
+from ingest.parsing.office.turning import PageTurns, is_soft_turn
 from ingest.parsing.plain.delimited import write_rows
 
 if TYPE_CHECKING:
@@ -42,10 +43,14 @@ def parse_opendocument(content: bytes) -> ParsedDocument:
         if b"encryption-data" in archive.read("META-INF/manifest.xml"):
             raise ParseError("encrypted", "It needs a password; save a copy without one.")
         root = _xml(archive.read("content.xml"))
+        styles = _xml(archive.read("styles.xml")) if "styles.xml" in archive.namelist() else None
         about = dict(_about(archive))
         media_type = archive.read("mimetype").decode("ascii").strip()
         builder = TextBuilder()
-        _Writer(builder, media_type.endswith("spreadsheet")).write(root, 0)
+        turns = PageTurns(root, styles)
+        if turns.counted:
+            builder.page()
+        _Writer(builder, media_type.endswith("spreadsheet"), turns).write(root, 0)
     return builder.build(
         media_type,
         title=about.get("title"),
@@ -69,9 +74,10 @@ def _about(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
 
 
 class _Writer:
-    def __init__(self, builder: TextBuilder, is_spreadsheet: bool) -> None:
+    def __init__(self, builder: TextBuilder, is_spreadsheet: bool, turns: PageTurns) -> None:
         self._builder = builder
         self._is_spreadsheet = is_spreadsheet
+        self._turns = turns
 
     def write(self, element: "Element", depth: int, *, item: bool = False) -> None:
         if depth > _MAX_DEPTH:
@@ -79,6 +85,19 @@ class _Writer:
         tag = element.tag
         if tag in _LEFT_OUT:
             return
+        is_block = tag in (_HEADING, _PARAGRAPH, _SHEET)
+        if is_block and self._builder.length:
+            self._turn(self._turns.before(element))
+        self._block(element, depth, item)
+        if is_block:
+            self._turn(self._turns.after(element))
+
+    def _turn(self, times: int) -> None:
+        for _ in range(times):
+            self._builder.page()
+
+    def _block(self, element: "Element", depth: int, item: bool) -> None:
+        tag = element.tag
         if tag == _HEADING:
             level = element.get(_NAMES % (_TEXT, "outline-level"), "1")
             self._builder.heading(min(9, int(level)) if level.isdigit() else 1, _inner(element, depth))
@@ -94,6 +113,8 @@ class _Writer:
             self._container(element, depth, item)
 
     def _container(self, element: "Element", depth: int, item: bool) -> None:
+        if self._turns.counted and is_soft_turn(element):
+            self._builder.page()
         if element.tag == _PAGE:
             self._builder.page()
             self._builder.heading(1, element.get(_NAMES % (_DRAW, "name"), ""))

@@ -85,19 +85,21 @@ _ODF = (
     'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
     'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
     'xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" '
+    'xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0" '
+    'xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0" '
     'xmlns:dc="http://purl.org/dc/elements/1.1/"'
 )
 
 
-def opendocument(body: str, kind: str = "text", before: str = "") -> bytes:
+def opendocument(body: str, kind: str = "text", before: str = "", styles: str = "") -> bytes:
     return zipped(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
             "META-INF/manifest.xml": "<manifest/>",
             "meta.xml": f"<office:meta {_ODF}><dc:title>Travel policy</dc:title><dc:creator>Ana</dc:creator>"
             "<dc:date>2026-03-04T00:00:00</dc:date></office:meta>",
-            "content.xml": f"{before}<office:document-content {_ODF}><office:body>{body}</office:body>"
-            "</office:document-content>",
+            "content.xml": f"{before}<office:document-content {_ODF}>{styles}"
+            f"<office:body>{body}</office:body></office:document-content>",
         }
     )
 
