@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 
 import docx
@@ -20,6 +21,29 @@ LAUGHS = '<!DOCTYPE l [<!ENTITY a "ha">' + "".join(
 OUTSIDE = f'<!DOCTYPE r [<!ENTITY i SYSTEM "{SECRET}">]>'
 
 
+def _pdf_with(stream: bytes) -> bytes:
+    """A page whose content is this stream, deflated."""
+    packed = zlib.compress(stream, 9)
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    body = b"%PDF-1.4\n"
+    places = []
+    for number, content in enumerate(objects, start=1):
+        places.append(len(body))
+        body += b"%d 0 obj%b endobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return b"%bxref\n0 6\n0000000000 65535 f \n%btrailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (
+        body,
+        table,
+        len(body),
+    )
+
+
 def _container(depth: int) -> bytes:
     content = made.zipped({"a.txt": "in the middle"})
     for _ in range(depth):
@@ -29,6 +53,10 @@ def _container(depth: int) -> bytes:
 
 def _many_members() -> bytes:
     return made.zipped({f"{n}.txt": "x" for n in range(2_500)})
+
+
+def _bomb(name: str) -> bytes:
+    return made.zipped({name: b" " * 60_000_000})
 
 
 def _large_member() -> bytes:
@@ -79,6 +107,10 @@ def _nested_mail(depth: int) -> bytes:
 
 CASES: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
     "a bomb in a Word file": ("a.docx", make_files.bomb, {"archive_bomb"}),
+    "a bomb in a presentation": ("a.pptx", lambda: _bomb("ppt/presentation.xml"), {"archive_bomb"}),
+    "a bomb in a spreadsheet": ("a.xlsx", lambda: _bomb("xl/workbook.xml"), {"archive_bomb"}),
+    "a bomb in a book": ("a.epub", lambda: _bomb("META-INF/container.xml"), {"archive_bomb"}),
+    "a bomb in an OpenDocument file": ("a.odt", lambda: _bomb("content.xml"), {"archive_bomb"}),
     "a bomb in an archive": ("a.zip", _large_member, {"archive_bomb"}),
     "an archive of too many files": ("a.zip", _many_members, {"archive_bomb"}),
     "archives in archives without end": ("a.zip", lambda: _container(6), {"no_text"}),
@@ -202,6 +234,16 @@ def test_a_large_mailbox_meets_the_memory_limit() -> None:
         with pytest.raises(ParseError) as caught:
             process.parse("a.mbox", None, message * 40)
         assert caught.value.code in {"too_much_memory", "too_slow"}
+        assert process.parse("b.txt", None, b"fine").text == "fine"
+
+
+def test_a_page_of_a_pdf_that_unpacks_without_end_meets_the_limits() -> None:
+    bomb = _pdf_with(b"BT /F 9 Tf " + b"(word) Tj " * 4_000_000 + b"ET")
+    assert len(bomb) < 200_000
+    with ParserProcess(timeout_seconds=60, memory_bytes=300_000_000) as process:
+        with pytest.raises(ParseError) as caught:
+            process.parse("a.pdf", None, bomb)
+        assert caught.value.code in {"too_much_memory", "too_slow", "parser_crashed"}
         assert process.parse("b.txt", None, b"fine").text == "fine"
 
 
