@@ -1,29 +1,36 @@
 """Ten documents as they would be indexed, read with the real connector, parser and chunker."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from app.core.identity import AccessList
-from ingest.chunking import chunk_document
+from ingest.chunking import Chunk
 from ingest.connector import SKIPPED_CODES, Connector, Failure, Upsert
 from ingest.document import SourceDocument
-from ingest.parsing import ParseError, Parser
-from ingest.parsing.document import one_line
+from ingest.parsing import ParsedDocument, ParseError, Parser
+from ingest.parsing.document import Note, page_at
+from ingest.sync.prepare import cut, described
 from retrieval.embedder import Embedder
+from retrieval.passage import place_words
 
 MOST_DOCUMENTS = 10
 _MOST_ITEMS = 200
 _MOST_FAILURES = 20
 _TEXT_CHARS = 400
+_MOST_PLACES = 3
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewDocument:
-    """A document as it would be indexed. `text` is its beginning, `headings` where its first chunks stand."""
+    """A document as it would be indexed. `text` is its beginning, `headings` where its first chunks stand.
+
+    `places` are pages and sections as citations name them, such as `page 7, section Travel`. `pages` is how
+    many there are, nothing where it has none. `language` is an ISO 639-1 code, or empty where it was not
+    told. `notes` say what of it could not be read.
+    """
 
     external_id: str
     title: str
@@ -36,6 +43,10 @@ class PreviewDocument:
     media_type: str
     access: AccessList
     size_bytes: int
+    places: tuple[str, ...] = ()
+    pages: int | None = None
+    language: str = ""
+    notes: tuple[Note, ...] = ()
 
     def with_access(self, access: AccessList) -> "PreviewDocument":
         """The same for other readers."""
@@ -100,11 +111,8 @@ class Previewer:
         except ParseError as error:
             _note(found, document.external_id, error.code, error.reason)
             return
-        title = one_line(document.title or "") or parsed.title or PurePosixPath(document.file_name).stem
-        embedder = self._embedder()
-        chunks = chunk_document(
-            parsed.text, parsed.headings, title, embedder.count_tokens, max_tokens=embedder.max_tokens
-        )
+        title, author, updated_at = described(document, parsed)
+        chunks = cut(parsed, title, self._embedder())
         places = dict.fromkeys(" › ".join(chunk.heading_path) for chunk in chunks if chunk.heading_path)
         found.documents.append(
             PreviewDocument(
@@ -114,11 +122,15 @@ class Previewer:
                 chunks=len(chunks),
                 headings=tuple(places)[:3],
                 url=document.url,
-                author=one_line(document.author or "") or parsed.author,
-                updated_at=parsed.updated_at or document.updated_at,
+                author=author,
+                updated_at=updated_at,
                 media_type=parsed.media_type,
                 access=document.access,
                 size_bytes=len(document.content),
+                places=_places(title, parsed, chunks),
+                pages=len(parsed.pages) or None,
+                language=parsed.language,
+                notes=parsed.notes,
             )
         )
 
@@ -126,6 +138,12 @@ class Previewer:
 def _note(found: Preview, external_id: str, code: str, reason: str) -> None:
     if len(found.failures) < _MOST_FAILURES:
         found.failures.append(PreviewFailure(external_id, code, reason, code in SKIPPED_CODES))
+
+
+def _places(title: str, parsed: ParsedDocument, chunks: Sequence[Chunk]) -> tuple[str, ...]:
+    """Where the first chunks stand, each place once."""
+    named = (place_words(title, chunk.heading_path, page_at(parsed.pages, chunk.start)) for chunk in chunks)
+    return tuple(dict.fromkeys(place for place in named if place))[:_MOST_PLACES]
 
 
 def _beginning(text: str) -> str:

@@ -26,12 +26,14 @@ from ingest.sources.alone import alone_with
 from ingest.sources.fields import read_written, refuse_other_place, setting_fields, write_plain
 from ingest.sources.looking import Looks
 from ingest.sources.preview import Previewer
+from ingest.sync import SyncEngine
 from ingest.sync.control import SyncControl
 from ingest.sync.holdings import stored_access
 from ingest.tables import CredentialRow, DocumentRow, SourceRow
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
 from tests.fakes.points import make_point
+from tests.ingest.make_files import pdf
 
 ANA = "ana@example.com"
 SECRET = "hunter2-never-shown"
@@ -333,6 +335,31 @@ def test_a_preview_reads_ten_documents_and_stores_none(kit: Kit, pages: Path) ->
     with kit.database.read() as session:
         assert session.exec(select(DocumentRow)).all() == []
     assert kit.index.points == {}
+
+
+def test_a_preview_says_what_the_sync_will_say_of_a_document(kit: Kit, tmp_path: Path) -> None:
+    """Title, author, pages, sections, language and parts come from the rule that indexes."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    words = (
+        "The notice period of a lease is three months, and it is given in writing to the other side. " * 12
+    )
+    (folder / "lease.pdf").write_bytes(pdf(words, words, words))
+    (folder / "plain.txt").write_text("Short.")
+    kit.folder(folder)
+    lease, plain = kit.set_up.preview("handbook", actor=ANA).documents
+    assert lease.pages == 3 and lease.language == "en"
+    assert [place.split(",")[0] for place in lease.places] == ["page 1", "page 2", "page 3"]
+    assert (plain.title, plain.pages, plain.places) == ("plain", None, ())
+
+    settings = Settings(_env_file=None, parser_processes=1)
+    kit.set_up.choose("handbook", AccessChoice("fixed", frozenset({EVERYONE})), Schedule(None), actor=ANA)
+    kit.set_up.start("handbook", actor=ANA)
+    SyncEngine(kit.database, kit.index, HashEmbedder(), settings).run("handbook")
+    with kit.database.read() as session:
+        rows = session.exec(select(DocumentRow).order_by(DocumentRow.external_id)).all()
+        told = [(d.external_id, d.title, d.author, d.chunks, d.language) for d in (lease, plain)]
+        assert told == [(r.external_id, r.title, r.author, r.chunk_count, r.language) for r in rows]
 
 
 def test_a_preview_shows_the_access_that_counts(kit: Kit, pages: Path) -> None:

@@ -61,8 +61,12 @@ def preview(name: Name, json: JsonFlag = False) -> None:
     if json:
         print_json(found)
         return
-    rows = [(d.external_id, d.title, d.chunks, _access(d.access), d.text[:120]) for d in found.documents]
-    print_table("As they would be indexed", ["document", "title", "chunks", "readers", "begins"], rows)
+    rows = [
+        (d.external_id, d.title, d.chunks, d.pages or "", d.language, _access(d.access), d.text[:120])
+        for d in found.documents
+    ]
+    columns = ["document", "title", "chunks", "pages", "language", "readers", "begins"]
+    print_table("As they would be indexed", columns, rows)
     if found.failures:
         print_table(
             "What could not be read",

@@ -23,6 +23,7 @@ from web.api.admin.sources.shapes import (
     FailureOut,
     FailuresOut,
     FindingOut,
+    NoteOut,
     PreviewDocumentOut,
     PreviewOut,
     ProgressOut,
@@ -125,6 +126,10 @@ def preview_out(preview: Preview) -> PreviewOut:
             media_type=document.media_type,
             access=_names(document.access),
             size_bytes=document.size_bytes,
+            places=list(document.places),
+            pages=document.pages,
+            language=document.language,
+            notes=[NoteOut(code=note.code, text=note.text) for note in document.notes],
         )
         for document in preview.documents
     ]

@@ -156,7 +156,17 @@ class CheckOut(BaseModel):
     findings: list[FindingOut]
 
 
+class NoteOut(BaseModel):
+    """What of a document could not be read."""
+
+    code: str
+    text: str
+
+
 class PreviewDocumentOut(BaseModel):
+    """`places` are pages and sections as citations name them, `pages` how many there are, `language` an
+    ISO 639-1 code or empty."""
+
     external_id: str
     title: str
     text: str
@@ -168,6 +178,10 @@ class PreviewDocumentOut(BaseModel):
     media_type: str
     access: list[str]
     size_bytes: int
+    places: list[str]
+    pages: int | None
+    language: str
+    notes: list[NoteOut]
 
 
 class FailureOut(BaseModel):

@@ -21,6 +21,7 @@ from web.present.admin.sources.words import (
     size_words,
     source_href,
 )
+from web.present.documents import language_name
 from web.present.views import Tone, when
 
 
@@ -78,8 +79,11 @@ def _document(document: PreviewDocument, now: datetime, *, chosen: bool) -> Prev
     facts = [
         ("Author", document.author or ""),
         ("Changed", at.relative if at else ""),
-        ("Parts", f"{count_words(document.chunks, 'part')}, {size_words(document.size_bytes)}"),
+        ("Language", language_name(document.language) if document.language else ""),
+        ("Length", _length(document)),
+        ("Cited as", "; ".join(document.places)),
         ("Headings", "; ".join(document.headings)),
+        ("Not read", " ".join(note.text for note in document.notes)),
     ]
     access, tone = _access(document, chosen=chosen)
     return PreviewDocumentView(
@@ -90,6 +94,11 @@ def _document(document: PreviewDocument, now: datetime, *, chosen: bool) -> Prev
         access=access,
         access_tone=tone,
     )
+
+
+def _length(document: PreviewDocument) -> str:
+    pages = [count_words(document.pages, "page")] if document.pages else []
+    return ", ".join([*pages, count_words(document.chunks, "part"), size_words(document.size_bytes)])
 
 
 def _access(document: PreviewDocument, *, chosen: bool) -> tuple[str, Tone]:
