@@ -1,11 +1,13 @@
 """What a source that misbehaves gets: a state with a reason and a next step, and nothing indexed is lost."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from app.core.config import PROJECT_DIR
 from app.core.errors import ConflictError, InputError, UnavailableError
 from ingest.connector import Change, Checkpoint, Upsert
 from ingest.document import SourceDocument
@@ -14,6 +16,7 @@ from ingest.sync import guards
 from ingest.sync.troubles import BACKOFF, MOST_ATTEMPTS
 from tests.ingest.sync.script import Item, Script
 from tests.ingest.sync.world import ANA, NAME, Clock, World
+from web.present.admin.sources.words import REMEDIES
 
 HELD = {f"page-{number:02}" for number in range(12)}
 
@@ -55,6 +58,30 @@ def test_a_refusal_is_a_state_with_a_next_step_and_the_next_good_run_mends(
     assert world.embedder.embedded == embedded + 2
     assert world.held() == HELD
     world.stands("complete", "")
+
+
+_NO_END = {
+    # Of acts, of set-up, and of runs that stay open: none of them ends a run.
+    *("access_not_told", "claim_lost", "invalid_prune_share", "invalid_schedule", "invalid_source_name"),
+    *("no_such_document", "no_such_failure", "no_such_run", "no_such_source", "nobody_chosen"),
+    *("nothing_to_confirm", "nothing_to_sync", "reindex_running", "secret_needed_again", "source_exists"),
+    *("source_not_ready", "source_paused", "source_started", "source_too_slow", "sync_running"),
+    *("too_many_looks", "unknown_connector", "unknown_group"),
+}
+_ENDINGS = re.compile(
+    r"(?:InputError|UnavailableError|ConfigurationError|IntegrityError|TryAgainError|WaitError|OutgoingError)"
+    r"\((?:[^()]|\([^()]*\))*?code=\"([a-z_]+)\"",
+    re.DOTALL,
+)
+
+
+def test_each_code_that_a_run_may_end_with_has_a_next_step() -> None:
+    told = set[str]()
+    for folder in ("ingest", "app/core/outgoing"):
+        for path in (PROJECT_DIR / folder).rglob("*.py"):
+            told |= set(_ENDINGS.findall(path.read_text()))
+    assert {"sign_in_failed", "tls_failed", "query_writes", "address_refused"} <= told
+    assert told - _NO_END - {"too_large"} - set(REMEDIES) == set()
 
 
 def test_a_source_that_is_away_is_tried_again_later_and_then_named_failed(

@@ -70,11 +70,51 @@ REMEDIES: Mapping[str, str] = {
     "listing_incomplete": "Grant the missing right at the source, so that it can list everything.",
     "database_unavailable": "Check that the database runs and has room.",
     "index_unavailable": "Check that the index runs and has room.",
+    "token_expired": "Enter a new token in the settings.",
+    "clock_skew": "Set the clock of this machine, or of the source; best by NTP. Then sync again.",
+    "items_missing": "They came while it was read, or were passed by: sync again.",
+    "never_listed": "Sync it once.",
+    "internal_error": "Look into the log, then sync again. What is indexed stays.",
+    "key_file_open": "Close the key file to others, then sync again.",
+    "invalid_credential_key": "Correct the key in the settings of this installation.",
+    "branch_missing": "Name a branch that exists in the settings.",
+    "repository_missing": "Check the address, and what the token may read.",
+    "not_a_repository": "Check the address: it is the one that `git clone` takes.",
+    "proxy_refused": "Let this machine past the proxy.",
+    "bucket_missing": "Check the bucket's name and the store's address in the settings.",
+    "wrong_region": "Enter the bucket's region in the settings.",
+    "not_s3": "Check the store's address in the settings.",
+    "paging_repeats": "The store repeats itself; report it to whoever runs it. What is indexed stays.",
+    "database_missing": "Check the address in the settings.",
+    "database_damaged": "Check the file: it is no database, or a damaged one.",
+    "table_missing": "Check the table's name in the settings.",
+    "column_missing": "Check the columns' names in the settings.",
+    "id_not_text": "Choose other id columns in the settings.",
+    "id_not_unique": "Choose id columns that name each row once in the settings.",
+    "query_refused": "Correct the query in the settings.",
+    "query_writes": "Take what writes out of the query in the settings.",
+    "query_too_slow": "Add an index there, or allow more seconds in the settings.",
+    "source_failed": "Ask whoever runs the source. What is indexed stays.",
+    "source_changed": "Sync again: the source was changed while it was read.",
+    "server_error": "The source has an error of its own; ask whoever runs it. What is indexed stays.",
+    "unreadable_answer": "Check the address; what answers there does not speak as it should.",
+    "unreadable": "Look at the source's own disk or server. What is indexed stays.",
+    "not_webdav": "Give the WebDAV address in the settings.",
+    "not_a_folder": "Give the address of a folder in the settings.",
+    "not_mounted": "Mount the share again, then sync. What is indexed stays.",
+    "ca_file_invalid": "Give a PEM file that this machine can read in the settings.",
+    "address_refused": "Name the host among the allowed ones in the settings, if it may be called.",
+    "too_many_redirects": "Give the address where it ends in the settings.",
+    "redirects_elsewhere": "Give the address where it ends in the settings.",
+    "sitemap_missing": "Check the sitemap's address in the settings.",
+    "sitemap_invalid": "Mend the sitemap there, or read the site by its links.",
 }
 
 SETTINGS_CODES = frozenset(
     {
         "sign_in_failed",
+        "token_expired",
+        *(code for code, words in REMEDIES.items() if "settings" in words or "the address" in words),
         "credential_key_missing",
         "credential_damaged",
         "tls_failed",
@@ -86,7 +126,9 @@ SETTINGS_CODES = frozenset(
 )
 """Reasons that the settings may have to do with."""
 
-PASSWORD_CODES = frozenset({"sign_in_failed", "credential_key_missing", "credential_damaged"})
+PASSWORD_CODES = frozenset(
+    {"sign_in_failed", "token_expired", "credential_key_missing", "credential_damaged"}
+)
 
 EVERY: tuple[tuple[str, str], ...] = (
     ("15", "Every 15 minutes"),
