@@ -76,7 +76,7 @@ REMEDIES: Mapping[str, str] = {
     "never_listed": "Sync it once.",
     "internal_error": "Look into the log, then sync again. What is indexed stays.",
     "key_file_open": "Close the key file to others, then sync again.",
-    "invalid_credential_key": "Correct the key in the settings of this installation.",
+    "invalid_credential_key": "Correct RUNG_CREDENTIAL_KEY, or bring the key file back.",
     "branch_missing": "Name a branch that exists in the settings.",
     "repository_missing": "Check the address, and what the token may read.",
     "not_a_repository": "Check the address: it is the one that `git clone` takes.",
