@@ -19,15 +19,15 @@ import structlog
 from app.core.audit import AuditLog
 from app.core.config import Settings
 from app.core.db import Database
-from app.core.errors import RungError, UnavailableError
+from app.core.errors import UnavailableError
+from app.worker.turns import TURN_SECONDS, Turns
 from ingest.sync.runs import Runs
-from ingest.sync.work import TurnOverError
 from ingest.sync.workers import Workers, is_running
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer, WorkflowStatus
 
-    from ingest.sync import SyncEngine, Turn
+    from ingest.sync import SyncEngine
 
 QUEUE = "sync"
 _JOB = "sync_source"
@@ -48,6 +48,7 @@ def run_worker(
     idle_minutes: float | None = None,
     busy: Callable[[], bool] = lambda: False,
     tidy: Callable[[], None] = lambda: None,
+    turn_seconds: float = TURN_SECONDS,
 ) -> None:
     """Runs queued syncs until `stop` is set; a sync under way then is left for the next worker to resume.
 
@@ -56,21 +57,21 @@ def run_worker(
         idle_minutes: end when there was nothing to do for so long.
         busy: whether this process has other work, for which it stays.
         tidy: called now and then.
+        turn_seconds: how long a run has the worker while others wait for it.
     """
     from dbos import DBOS
 
-    from ingest.sync import Turn
     from ingest.sync.watch import Watcher
 
     workers, wake = Workers(database), threading.Event()
-    turn = Turn(others_wait=lambda: bool(Runs(database).due()))
+    turns = Turns(engine, database, workers, turn_seconds)
     workers.beat(_executor_id())
     DBOS(config=_config(settings))
 
     @DBOS.workflow(name=_JOB)
     def sync_source(workspace_id: str, source_name: str) -> dict[str, str]:
         try:
-            return _sync(engine, workspace_id, source_name, stop, turn)
+            return turns.sync(workspace_id, source_name)
         finally:
             wake.set()
 
@@ -83,7 +84,7 @@ def run_worker(
     busy_at = tidied_at = time.monotonic()
     try:
         while not stop.is_set():
-            if _look(database, workers, busy):
+            if _look(database, workers, turns, busy):
                 busy_at = time.monotonic()
             if time.monotonic() - tidied_at > _TIDY_SECONDS:
                 tidied_at = time.monotonic()
@@ -93,6 +94,7 @@ def run_worker(
             _wait(stop, wake)
     finally:
         stop.set()
+        turns.end()
         DBOS.destroy(workflow_completion_timeout_sec=_SHUTDOWN_SECONDS)
         watching.join(timeout=_SHUTDOWN_SECONDS)
         workers.leave(_executor_id())
@@ -107,45 +109,24 @@ def _wait(stop: threading.Event, wake: threading.Event) -> None:
     wake.clear()
 
 
-def _look(database: Database, workers: Workers, busy: Callable[[], bool]) -> bool:
+def _look(database: Database, workers: Workers, turns: Turns, busy: Callable[[], bool]) -> bool:
     """One look at what there is to do; tells whether there is anything. A database that does not answer for
     a moment ends no worker."""
     try:
         workers.beat(_executor_id())
         workers.queue_scheduled()
-        return _sweep(database, workers) or workers.has_work() or busy()
+        turns.make_room()
+        return _sweep(database, workers, turns) or workers.has_work() or busy()
     except UnavailableError as error:
         _log.warning("worker_look_failed", code=error.code, reason=error.message)
         return True
 
 
-def _sync(
-    engine: Callable[[], "SyncEngine"],
-    workspace_id: str,
-    source_name: str,
-    stop: threading.Event,
-    turn: "Turn",
-) -> dict[str, str]:
-    """The job. It never raises: how a sync failed is stored with its run, and the job has then been done."""
-    try:
-        summary = engine().run(source_name, workspace_id=workspace_id, stop=stop, turn=turn, only_wanted=True)
-    except TurnOverError as error:
-        return {"state": error.code, "message": error.message}
-    except RungError as error:
-        _log.warning("sync_not_done", source=source_name, code=error.code, reason=error.message)
-        return {"state": error.code, "message": error.message}
-    except Exception as error:  # noqa: BLE001 - the run is stored as failed; the job must not be run again
-        _log.exception("sync_crashed", source=source_name)
-        return {"state": "failed", "message": f"{type(error).__name__}: {error}"}
-    _log.info("sync_done", source=source_name, state=summary.state, message=summary.message)
-    return {"state": summary.state, "message": summary.message}
-
-
-def _sweep(database: Database, workers: Workers) -> bool:
+def _sweep(database: Database, workers: Workers, turns: Turns) -> bool:
     """Takes up what nobody works on: jobs of dead workers, and open runs that have no job any more.
 
-    Jobs wait in the order in which they were queued, but which run comes next may change any moment. So no
-    more of them wait than there are workers.
+    Jobs wait in the order in which they were queued, but which run comes next may change any moment. So a job
+    is only queued when a worker is free to begin it.
     """
     from dbos import DBOS
 
@@ -153,13 +134,16 @@ def _sweep(database: Database, workers: Workers) -> bool:
     unattended = {f"{workspace_id}/{name}" for workspace_id, name in due}
     jobs = DBOS.list_workflows(queue_name=[QUEUE, "_dbos_internal_queue"], status=["PENDING", "ENQUEUED"])
     busy = {_about(job) for job in jobs}
+    # A job of ours that has just ended is still noted as running.
+    others = {*alive} - {_executor_id()}
+    running = turns.at_work() + sum(job.status == "PENDING" and job.executor_id in others for job in jobs)
     waiting = sum(job.status == "ENQUEUED" for job in jobs)
     for job in jobs:
         if job.status == "PENDING" and _is_dead(job, alive, unattended):
             _log.info("job_taken_over", job=job.workflow_id, executor=job.executor_id)
             DBOS._recover_pending_workflows([str(job.executor_id)])
     for workspace_id, name in due:
-        if waiting >= max(1, len(alive)):
+        if waiting >= len(alive) - running:
             break
         if f"{workspace_id}/{name}" not in busy:
             DBOS.enqueue_workflow_with_options(_options(workspace_id, name), workspace_id, name)

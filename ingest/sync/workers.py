@@ -12,10 +12,10 @@ from sqlmodel import col, delete, func, or_, select
 from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.identity import SYSTEM
-from ingest.sync import queueing
+from ingest.sync import claims, queueing
 from ingest.sync.queueing import PRIORITY_SCHEDULE, WORKER_SILENT_AFTER
-from ingest.sync.runs import Runs
-from ingest.tables import SourceRow, WorkerRow
+from ingest.sync.runs import Runs, find_source
+from ingest.tables import SourceRow, SyncRunRow, WorkerRow
 
 _FORGOTTEN_AFTER = timedelta(days=1)
 _SPREAD = 0.1
@@ -80,6 +80,42 @@ class Workers:
     def has_work(self) -> bool:
         """Whether a worker is wanted: a run may go on, a schedule's time has come, or a source is watched."""
         return bool(self._runs.due()) or self._scheduled(self._clock()) > 0 or bool(self.watched())
+
+    def is_outranked(self, workspace_id: str, source_name: str) -> bool:
+        """Whether a run of higher priority waits than the one that this source is at."""
+        now = self._clock()
+        with self._database.read() as session:
+            rows = session.exec(
+                select(SourceRow, SyncRunRow)
+                .where(SyncRunRow.source_id == SourceRow.id, SourceRow.state == "active")
+                .where(
+                    or_(
+                        col(SyncRunRow.state).in_(("queued", "running")),
+                        (col(SyncRunRow.state) == "waiting") & (col(SyncRunRow.resume_at) <= now),
+                    )
+                )
+            ).all()
+        here = (workspace_id, source_name)
+        own = [
+            run.priority
+            for source, run in rows
+            if (source.workspace_id, source.name) == here and run.state == "running"
+        ]
+        others = [
+            run.priority
+            for source, run in rows
+            if (source.workspace_id, source.name) != here and not claims.is_held(source, now)
+        ]
+        return bool(own) and max(others, default=PRIORITY_SCHEDULE) > max(own)
+
+    def had_turn(self, workspace_id: str, source_name: str) -> None:
+        """From now on its run waits for its turn as any other: a click has had its first answer."""
+        with self._database.write() as session:
+            source = find_source(session, workspace_id, source_name)
+            for run in queueing.open_runs(session, source.id):
+                if run.state == "queued" and queueing.has_begun(run):
+                    run.priority = PRIORITY_SCHEDULE
+                    session.add(run)
 
     def watched(self) -> dict[tuple[str, str], Mapping[str, Any]]:
         """The sources whose changes are taken in as they happen: workspace and name, with their settings."""

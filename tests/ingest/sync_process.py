@@ -1,6 +1,8 @@
-"""A process that syncs, to be killed: `python -m tests.ingest.sync_process once|worker DATA_DIR SECONDS`.
+"""A process that syncs, to be killed: `python -m tests.ingest.sync_process WHAT DATA_DIR SECONDS [TURN]`.
 
-It uses the real index and database, small batches, and an embedder that takes SECONDS for each call.
+WHAT is `once` or `worker`. It uses the real index and database, small batches, and an embedder that takes
+SECONDS for each call and notes in `embedded.txt` how many texts it was given. A run of a worker's has it for
+TURN seconds where others wait.
 """
 
 import signal
@@ -23,12 +25,15 @@ engine.BATCH_CHUNKS, engine.SLICE_CHUNKS = 32, 16
 
 
 class SlowEmbedder(HashEmbedder):
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, notes: Path) -> None:
         super().__init__()
         self._seconds = seconds
+        self._notes = notes
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         time.sleep(self._seconds)
+        with self._notes.open("a") as notes:
+            notes.write(f"{len(texts)}\n")
         return super().embed(texts)
 
 
@@ -45,11 +50,13 @@ def report(progress: SyncProgress) -> None:
     say(f"progress {progress.counts.chunks_embedded}")
 
 
-def main(what: str, data_dir: str, seconds: str) -> None:
+def main(what: str, data_dir: str, seconds: str, turn: str = "20") -> None:
     settings = Settings(_env_file=None, data_dir=Path(data_dir))
     database = Database(settings.database_address)
     index = open_index(settings)
-    syncing = SyncEngine(database, index, SlowEmbedder(float(seconds)), settings)
+    syncing = SyncEngine(
+        database, index, SlowEmbedder(float(seconds), settings.data_dir / "embedded.txt"), settings
+    )
     if what == "once":
         say(syncing.run("docs", report).message)
     else:
@@ -57,7 +64,7 @@ def main(what: str, data_dir: str, seconds: str) -> None:
 
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        run_worker(settings, database, lambda: syncing, stop)
+        run_worker(settings, database, lambda: syncing, stop, turn_seconds=float(turn))
     index.close()
     database.close()
 
