@@ -270,6 +270,37 @@ class SyncControl:
             counted = sorted(counted, key=lambda row: (bool(row[1]), -row[2], row[0]))
             return [_group(session, source.id, code, bool(skipped), n) for code, skipped, n in counted]
 
+    def failures(
+        self,
+        name: str,
+        code: str,
+        *,
+        contains: str = "",
+        offset: int = 0,
+        limit: int = 50,
+        workspace_id: str = DEFAULT_WORKSPACE_ID,
+    ) -> tuple[Sequence[FailureNote], int]:
+        """What stands against a source for one cause, by id, from `offset` on, and how many there are.
+
+        Args:
+            contains: only those whose id holds this text.
+        """
+        with self._database.read() as session:
+            source = find_source(session, workspace_id, name)
+            wanted = [col(FailureRow.source_id) == source.id, col(FailureRow.code) == code]
+            if contains:
+                wanted.append(col(FailureRow.external_id).icontains(contains, autoescape=True))
+            count = session.exec(select(func.count()).select_from(FailureRow).where(*wanted)).one()
+            rows = session.exec(
+                select(FailureRow)
+                .where(*wanted)
+                .order_by(col(FailureRow.external_id))
+                .offset(offset)
+                .limit(limit)
+            ).all()
+            notes = [FailureNote(r.external_id, r.code, r.reason) for r in rows]
+        return notes, count
+
     def changes(
         self, run_id: str, *, limit: int = 200, workspace_id: str = DEFAULT_WORKSPACE_ID
     ) -> Sequence[DocumentChange]:

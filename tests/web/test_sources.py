@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import UnavailableError
-from ingest.tables import ChangeRow, SourceRow, SyncRunRow
+from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 from tests.web.browser import TestClient
 from tests.web.house import SOURCE_ID, House
 from web.present.admin.sources.listing import spark_view
@@ -67,6 +67,7 @@ PATHS = [
     ("POST", f"{HANDBOOK}/confirm-removal", None),
     ("GET", f"{HANDBOOK}/progress", None),
     ("GET", f"{HANDBOOK}/failures", None),
+    ("GET", f"{HANDBOOK}/failures/scanned", None),
     ("GET", f"{HANDBOOK}/runs", None),
     ("GET", f"{HANDBOOK}/changes", None),
     ("GET", f"{HANDBOOK}/audit", None),
@@ -86,7 +87,9 @@ def test_the_api_is_for_admins(
 
 def test_no_route_of_the_api_is_left_out_above(app: Any) -> None:
     schema = app.openapi()["paths"]
-    named = {(method, path.replace("handbook", "{name}")) for method, path, _ in PATHS}
+    named = {
+        (method, path.replace("handbook", "{name}").replace("scanned", "{code}")) for method, path, _ in PATHS
+    }
     there = {
         (method.upper(), path)
         for path, methods in schema.items()
@@ -173,6 +176,46 @@ def test_what_is_wrong_stands_beside_its_field(ana: TestClient, house: House) ->
     assert 'id="source-name-error"' in page.text and 'id="setting-path-error"' in page.text
     assert "Fill this in." in page.text and 'value="a/&lt;b&gt;"' in page.text
     assert len(house.services.sources.list()) == 1
+
+
+def test_a_draft_is_renamed_in_its_form(ana: TestClient, house: House, pages: Path) -> None:
+    make(ana, "docs", pages)
+    assert 'value="docs"' in ana.get("/sources/docs/set-up").text
+    taken = ana.post("/sources/docs/set-up", data={"name": "handbook", "setting-path": str(pages)})
+    assert taken.status_code == 422 and 'id="source-name-error"' in taken.text
+    renamed = ana.post("/sources/docs/set-up", data={"name": "rules", "setting-path": str(pages)})
+    assert renamed.headers["location"] == "/sources/rules/set-up/check"
+    assert {source.name for source in house.services.sources.list()} == {"handbook", "rules"}
+    assert 'id="source-name"' not in ana.get("/sources/handbook/settings").text
+
+
+def test_every_failure_of_a_kind_can_be_reached_and_tried_again(ana: TestClient, house: House) -> None:
+    with house.database.write() as session:
+        for number in range(120):
+            session.add(
+                FailureRow(
+                    workspace_id="default",
+                    source_id=SOURCE_ID,
+                    run_id="run-1",
+                    external_id=f"scans/{number:03}_<b>.pdf",
+                    code="scanned",
+                    reason="No text.",
+                    first_failed_at=NOW,
+                    failed_at=NOW,
+                )
+            )
+    assert 'href="/sources/handbook/failures/scanned"' in ana.get("/sources/handbook").text
+    first = ana.get("/sources/handbook/failures/scanned").text
+    assert "1 to 50 of 120" in first and "scans/000_&lt;b&gt;.pdf" in first and "Try all 120 again" in first
+    last = ana.get("/sources/handbook/failures/scanned?page=3").text
+    assert "scans/119_" in last and 'rel="next"' not in last and 'rel="prev"' in last
+    assert "1 to 1 of 1" in ana.get("/sources/handbook/failures/scanned?q=077_").text
+    assert "No failure of this kind matches" in ana.get("/sources/handbook/failures/scanned?q=%25").text
+    assert "There is no such page." in ana.get("/sources/handbook/failures/scanned?page=9").text
+    page = ana.get(f"{HANDBOOK}/failures/scanned?offset=110&limit=50").json()
+    assert page["count"] == 120 and len(page["failures"]) == 10
+    wrong = ana.put(f"{HANDBOOK}/settings", json={"settings": {"path": "", "odd": 1}}).json()
+    assert set(wrong["errors"]) == {"path", "odd"}
 
 
 def test_an_unknown_kind_is_not_there(ana: TestClient) -> None:

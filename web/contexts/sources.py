@@ -11,6 +11,7 @@ from web.present.admin.sources.views import (
     CheckView,
     EstimateView,
     FailureGroupView,
+    FailureListView,
     LiveView,
     PreviewView,
     RunRowView,
@@ -118,6 +119,15 @@ class SourcePage(PageContext):
     news: str | None
     error: str | None
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailuresPage(PageContext):
+    """All failures of one cause, a page at a time."""
+
+    template: ClassVar[str] = "admin/sources/failures.html"
+    name: str
+    failures: FailureListView
 
 
 @dataclass(frozen=True, slots=True)

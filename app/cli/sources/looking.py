@@ -112,12 +112,23 @@ def runs(name: Name, json: JsonFlag = False) -> None:
 def failures(
     name: Name,
     skipped: Annotated[bool, typer.Option("--skipped", help="What was passed over, too.")] = False,
+    code: Annotated[str | None, typer.Option(help="All of one cause, not only the latest.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="With --code: leave out so many.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="With --code: at most so many.")] = 1000,
     json: JsonFlag = False,
 ) -> None:
     """List what of a source could not be taken in, by cause, with what to do."""
     from app.wiring import house
 
     with house() as it:
+        if code is not None:
+            found, count = it.sync_control.failures(name, code, offset=offset, limit=limit)
+            if json:
+                print_json({"count": count, "failures": found})
+                return
+            rows = [(note.external_id, note.reason) for note in found]
+            print_table(f"{code}: {len(found)} of {count}", ["document", "what to do"], rows)
+            return
         groups = [g for g in it.sync_control.failure_groups(name) if skipped or not g.skipped]
     if json:
         print_json(groups)

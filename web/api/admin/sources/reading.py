@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from web.api.admin.sources.filling import (
     audit_out,
@@ -16,6 +16,8 @@ from web.api.admin.sources.filling import (
 from web.api.admin.sources.shapes import (
     AuditsOut,
     ChangesOut,
+    FailureListOut,
+    FailureOut,
     FailuresOut,
     ProgressOut,
     RunsOut,
@@ -50,8 +52,29 @@ def progress(name: str, _admin: Admin, services: Given) -> ProgressOut:
 
 @api.get("/sources/{name}/failures")
 def failures(name: str, _admin: Admin, services: Given) -> FailuresOut:
-    """What could not be taken in, by cause."""
+    """What could not be taken in, by cause, with the latest of each."""
     return failures_out(services.syncs.failure_groups(name))
+
+
+@api.get("/sources/{name}/failures/{code}")
+def failures_of(
+    name: str,
+    code: Annotated[str, Path(max_length=100)],
+    _admin: Admin,
+    services: Given,
+    q: Annotated[str, Query(max_length=200)] = "",
+    offset: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
+    limit: Limit = 50,
+) -> FailureListOut:
+    """All failures of one cause, a page at a time; `q` keeps those whose id holds it."""
+    found, count = services.syncs.failures(name, code, contains=q, offset=offset, limit=limit)
+    return FailureListOut(
+        count=count,
+        failures=[
+            FailureOut(external_id=n.external_id, code=n.code, reason=n.reason, skipped=n.skipped)
+            for n in found
+        ],
+    )
 
 
 @api.get("/sources/{name}/runs")

@@ -239,6 +239,13 @@ class FailuresOut(BaseModel):
     groups: list[FailureGroupOut]
 
 
+class FailureListOut(BaseModel):
+    """A page of the failures of one cause; `count` is how many there are in all."""
+
+    count: int
+    failures: list[FailureOut]
+
+
 class ChangeOut(BaseModel):
     """`kind` is `new`, `changed`, `moved`, `removed` or `access`."""
 

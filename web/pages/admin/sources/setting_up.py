@@ -84,7 +84,7 @@ def make(request: Request, kind: str, admin: Admin, services: Given, show: Show,
 def edit(request: Request, name: str, _admin: Admin, services: Given, show: Show) -> Response:
     filled = services.set_up.filled(name)
     values = {**defaults(filled.kind), **write_plain(filled.kind.fields, filled.settings)}
-    return _edit_page(request, services, show, services.sources.get(name), Written(values=values))
+    return _edit_page(request, services, show, services.sources.get(name), Written(name, values))
 
 
 @pages.post("/sources/{name}/set-up")
@@ -94,10 +94,16 @@ def save(request: Request, name: str, admin: Admin, services: Given, show: Show,
     filled = services.set_up.filled(name)
     settings = read_written(form_fields(filled.kind), written.values)
     try:
-        services.set_up.change_settings(name, settings, forget=written.forget, actor=admin.email)
+        changed = services.set_up.change_settings(
+            name,
+            settings,
+            forget=written.forget,
+            new_name=written.name if source.is_draft and written.has_name else None,
+            actor=admin.email,
+        )
     except SettingsError as error:
         return _edit_page(request, services, show, source, written, error)
-    return go_to(request, f"{source_href(name)}/set-up/check")
+    return go_to(request, f"{source_href(changed.name)}/set-up/check")
 
 
 @pages.get("/sources/{name}/set-up/check")
@@ -219,7 +225,7 @@ def _edit_page(
         action=f"{href}/set-up" if source.is_draft else f"{href}/settings",
         button="Save and check",
         back_href="/sources" if source.is_draft else href,
-        asks_name=False,
+        asks_name=source.is_draft,
         now=services.clock(),
         secrets=filled.secrets,
         errors=error.errors if error else None,

@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.errors import RungError
 from ingest.sources import Source
 from web.auth import Admin
-from web.contexts import LiveFragment, SourcePage
+from web.contexts import FailuresPage, LiveFragment, SourcePage
 from web.deps import Given, Services, Show
+from web.present.admin.sources.failures import A_PAGE, failure_list, failure_views
 from web.present.admin.sources.status import (
     audit_view,
     change_view,
-    failure_views,
     live_view,
     mark_of,
     run_view,
@@ -72,6 +72,27 @@ def live(
     return show.fragment(LiveFragment(live=_live(services, found)))
 
 
+@pages.get("/sources/{name}/failures/{code}")
+def failures(
+    request: Request,
+    name: str,
+    code: Annotated[str, Path(max_length=100)],
+    _admin: Admin,
+    services: Given,
+    show: Show,
+    q: Annotated[str, Query(max_length=200)] = "",
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+) -> Response:
+    """All failures of one cause."""
+    wanted = q.strip()
+    notes, count = services.syncs.failures(
+        name, code, contains=wanted, offset=(page - 1) * A_PAGE, limit=A_PAGE
+    )
+    view = failure_list(name, code, notes, count, number=page, filter_text=wanted)
+    frame = frame_for(request, f"{view.group.title}: {name}", "sources")
+    return show.page(FailuresPage(frame=frame, name=name, failures=view))
+
+
 def source_page(
     request: Request,
     services: Services,
@@ -90,7 +111,7 @@ def source_page(
         frame=frame_for(request, found.name, "sources"),
         source=status_view(found, now),
         live=_live(services, found),
-        failures=failure_views(services.syncs.failure_groups(found.name)),
+        failures=failure_views(found.name, services.syncs.failure_groups(found.name)),
         changes=tuple(change_view(change, now) for change in changes),
         runs=tuple(run_view(run, now) for run in runs),
         audit=tuple(

@@ -29,6 +29,7 @@ class Written:
     name: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     forget: frozenset[str] = frozenset()
+    has_name: bool = False
 
 
 def form_fields(kind: Kind) -> tuple[SettingField, ...]:
@@ -38,15 +39,15 @@ def form_fields(kind: Kind) -> tuple[SettingField, ...]:
 
 def read_settings_form(items: Iterable[tuple[str, str]]) -> Written:
     """What was sent, by setting."""
-    name, values, forget = "", dict[str, str](), set[str]()
+    name, values, forget, has_name = "", dict[str, str](), set[str](), False
     for key, text in items:
         if key == "name":
-            name = text
+            name, has_name = text, True
         elif key.startswith(PREFIX):
             values[key.removeprefix(PREFIX)] = text
         elif key.startswith(_FORGET):
             forget.add(key.removeprefix(_FORGET))
-    return Written(name, values, frozenset(forget))
+    return Written(name, values, frozenset(forget), has_name)
 
 
 def defaults(kind: Kind) -> dict[str, str]:
@@ -68,7 +69,10 @@ def settings_form(
 ) -> SettingsFormView:
     """The form with what was written and what is wrong with it. A secret is never written back."""
     wrong = dict(errors or {})
-    fields = [_field_view(f, written, wrong, (secrets or {}).get(f.name), now) for f in form_fields(kind)]
+    places = ", ".join(f.label for f in kind.fields if f.where)
+    fields = [
+        _field_view(f, written, wrong, (secrets or {}).get(f.name), places, now) for f in form_fields(kind)
+    ]
     is_advanced = {f.name: f.advanced for f in form_fields(kind)}
     advanced = tuple(v for v in fields if is_advanced[v.name.removeprefix(PREFIX)])
     shown = {v.name.removeprefix(PREFIX) for v in fields} | ({"name"} if asks_name else set())
@@ -104,13 +108,15 @@ def _field_view(
     written: Written,
     wrong: Mapping[str, str],
     secret: SetSecret | None,
+    places: str,
     now: datetime,
 ) -> FieldView:
     value = "" if found.kind == "secret" else written.values.get(found.name, "")
     kept = ""
     if secret is not None:
         at = when(secret.set_at, now)
-        kept = f"Set {at.relative if at else ''} by {secret.set_by}. Leave it empty to keep it."
+        kept = f"Set {at.relative if at else ''} by {secret.set_by}. Leave it empty to keep it"
+        kept += f"; needed again where this changes: {places}." if places else "."
     return FieldView(
         id=f"setting-{found.name.replace('_', '-')}",
         name=f"{PREFIX}{found.name}",

@@ -1,20 +1,17 @@
 """A source's own page: how it stands now, what failed, what ran, what changed, who did what."""
 
 import shlex
-from collections.abc import Sequence
 from datetime import datetime
 
 from app.core.audit import AuditEntry
 from ingest.sources import Run, Source
-from ingest.sync.control import DocumentChange, FailureGroup, Progress
+from ingest.sync.control import DocumentChange, Progress
 from web.present.admin.sources.listing import icon_of
 from web.present.admin.sources.views import (
     ActView,
     AuditView,
     BarView,
     ChangeView,
-    FailureGroupView,
-    FailureItemView,
     LiveView,
     RunRowView,
     StatusView,
@@ -26,7 +23,6 @@ from web.present.admin.sources.words import (
     STATES,
     count_words,
     duration_words,
-    failure_words,
     kind_label,
     location_of,
     run_details,
@@ -39,7 +35,6 @@ from web.present.admin.sources.words import (
 )
 from web.present.views import Tone, when
 
-_SHOWN_FAILURES = 50
 _RUNNING_EVERY_SECONDS, _IDLE_EVERY_SECONDS = 2, 15
 _KINDS = {"full": "everything", "changes": "what changed", "retry": "failures again"}
 _CHANGES = {
@@ -55,6 +50,7 @@ _UNTOLD = frozenset({"run", "ids"})
 _ACTIONS = {
     "source.added": "added it",
     "source.started": "started it",
+    "source.renamed": "renamed it",
     "source.settings": "changed the settings",
     "source.access": "changed who may see it",
     "source.schedule": "changed how often it is read",
@@ -227,27 +223,6 @@ def _acts(source: Source, run: Run | None, href: str) -> tuple[ActView, ...]:
     if is_open and run is not None:
         acts.append(ActView("Stop this run", f"{href}/cancel", "plain bordered", (("run", run.id),)))
     return tuple(acts)
-
-
-def failure_views(groups: Sequence[FailureGroup]) -> tuple[FailureGroupView, ...]:
-    return tuple(_group(group) for group in groups)
-
-
-def _group(group: FailureGroup) -> FailureGroupView:
-    title, advice = failure_words(group.code)
-    items = tuple(
-        FailureItemView(note.external_id, note.reason, note.external_id)
-        for note in group.latest[:_SHOWN_FAILURES]
-    )
-    return FailureGroupView(
-        code=group.code,
-        title=title,
-        advice=advice,
-        count=group.count,
-        skipped=group.skipped,
-        items=items,
-        more=max(0, group.count - len(items)),
-    )
 
 
 def run_view(run: Run, now: datetime) -> RunRowView:

@@ -211,6 +211,23 @@ class FailureGroupView:
     skipped: bool
     items: tuple[FailureItemView, ...]
     more: int
+    all_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureListView:
+    """A page of the failures of one cause. `first` and `last` count from 1."""
+
+    href: str
+    back_href: str
+    retry_href: str
+    group: FailureGroupView
+    filter_text: str
+    first: int
+    last: int
+    count: int
+    previous_href: str | None
+    next_href: str | None
 
 
 @dataclass(frozen=True, slots=True)
