@@ -46,7 +46,7 @@ def sync(
             it.sources.get(name)
             enqueue_sync(it.settings, name)
             console.print(
-                f"Queued. A worker runs it: python -m app worker; see: python -m app source runs {name}"
+                f"Queued. `serve` runs it, or: python -m app worker; see: python -m app source runs {name}"
             )
             return
         run = partial(it.sync.run, name, allow_empty=allow_empty, again=again)
@@ -135,7 +135,7 @@ def confirm(
 
 
 def _say_who_runs_it(has_worker: bool, name: str) -> None:
-    who = "A worker takes it up." if has_worker else "A worker runs it: python -m app worker."
+    who = "A worker takes it up." if has_worker else "`serve` runs it, or: python -m app worker."
     console.print(f"Queued. {who} See: python -m app source runs {name}", markup=False)
 
 
