@@ -21,10 +21,13 @@ from app.core.errors import (
 )
 from web.contexts import ErrorPage, Notice
 from web.present.frame import frame_for
-from web.render import Renderer, go_to, wants_fragment
+from web.render import Renderer, asked_from, go_to, wants_fragment
 from web.serving.security import too_large
 
 _PARTS = ("body", "query", "path", "header", "cookie")
+
+_AWAITED = frozenset({"found", "estimated"})
+"""Places in pages that are filled after the page has come."""
 
 _log = structlog.get_logger("web")
 
@@ -90,7 +93,9 @@ def to_response(request: Request, error: RungError, renderer: Renderer) -> Respo
     if isinstance(error, NotSignedInError) and error.code == "not_signed_in":
         return _to_sign_in(request)
     if wants_fragment(request):
-        return renderer.fragment(Notice(message=error.message), status=error.status, target="#ask-error")
+        # What was to be looked up says where it was awaited that it failed; other parts stay as they are.
+        target = None if asked_from(request) in _AWAITED else "#ask-error"
+        return renderer.fragment(Notice(message=error.message), status=error.status, target=target)
     page = ErrorPage(
         frame=frame_for(request, error.title),
         status=error.status,

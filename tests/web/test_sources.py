@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import UnavailableError
+from app.core.errors import ConflictError, UnavailableError
 from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 from tests.web.browser import TestClient
 from tests.web.house import SOURCE_ID, House
@@ -167,6 +167,21 @@ def test_parts_that_come_later_are_the_same_as_in_the_page(ana: TestClient, page
     for step in ("check", "preview", "estimate"):
         part = ana.post(f"/sources/docs/set-up/{step}", headers={"HX-Request": "true"}).text
         assert ("<html" not in part and "notice" in part) or "figures" in part
+
+
+def test_a_look_that_is_refused_says_so_where_its_result_was_awaited(
+    ana: TestClient, house: House, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(ana, "docs", pages)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConflictError("Several sources are being looked at already.", code="too_many_looks")
+
+    monkeypatch.setattr(type(house.services.set_up), "check", refuse)
+    headers = {"HX-Request": "true", "HX-Target": "found"}
+    part = ana.post("/sources/docs/set-up/check", headers=headers)
+    assert part.status_code == 409 and "Several sources" in part.text
+    assert "HX-Retarget" not in part.headers
 
 
 def test_what_is_wrong_stands_beside_its_field(ana: TestClient, house: House) -> None:
