@@ -298,6 +298,9 @@ def test_the_live_part_shows_progress_and_asks_for_the_page_when_the_run_is_over
     assert "4.0 documents a second" in page and "left" in page and "Stop this run" in page
     part = ana.get("/sources/handbook/live", params={"shown": "active-run-2-running"})
     assert part.status_code == 200 and "<html" not in part.text
+    assert "40 % of the documents are done." in part.text and 'hx-swap-oob="innerHTML"' in part.text
+    again = ana.get("/sources/handbook/live", params={"shown": "active-run-2-running", "said": 4})
+    assert "of the documents are done" not in again.text
     other = ana.get(
         "/sources/handbook/live",
         params={"shown": "active-run-1-complete"},

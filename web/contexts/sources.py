@@ -114,6 +114,7 @@ class SourcePage(PageContext):
     live: LiveView
     failures: tuple[FailureGroupView, ...]
     changes: tuple[ChangeView, ...]
+    changed: str
     runs: tuple[RunRowView, ...]
     audit: tuple[AuditView, ...]
     news: str | None
@@ -132,5 +133,8 @@ class FailuresPage(PageContext):
 
 @dataclass(frozen=True, slots=True)
 class LiveFragment(Context):
+    """`says` is what screen readers are told of the progress; empty where they were told already."""
+
     template: ClassVar[str] = "admin/sources/live.html"
     live: LiveView
+    says: str = ""

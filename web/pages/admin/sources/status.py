@@ -14,6 +14,7 @@ from web.present.admin.sources.failures import A_PAGE, failure_list, failure_vie
 from web.present.admin.sources.status import (
     audit_view,
     change_view,
+    changed_words,
     live_view,
     mark_of,
     run_view,
@@ -26,7 +27,7 @@ from web.render import Renderer, go_to
 
 pages = APIRouter(include_in_schema=False)
 
-_RUNS, _CHANGES, _AUDIT = 20, 30, 15
+_RUNS, _CHANGES, _AUDIT = 20, 12, 15
 
 _NEWS = {
     "started": "It is set up. The first sync begins by itself.",
@@ -64,12 +65,17 @@ def live(
     services: Given,
     show: Show,
     shown: Annotated[str, Query(max_length=200)] = "",
+    said: Annotated[int, Query(ge=-1, le=10)] = -1,
 ) -> Response:
     """How it stands now. Where a run has begun or ended since, the whole page is shown anew."""
     found = services.sources.get(name)
     if mark_of(found) != shown:
         return go_to(request, source_href(name))
-    return show.fragment(LiveFragment(live=_live(services, found)))
+    view = _live(services, found)
+    # Screen readers are told each tenth of the way once, not every two seconds.
+    percent = view.bar.percent if view.bar else None
+    says = f"{percent} % of the documents are done." if percent is not None and percent // 10 != said else ""
+    return show.fragment(LiveFragment(live=view, says=says))
 
 
 @pages.get("/sources/{name}/failures/{code}")
@@ -113,6 +119,7 @@ def source_page(
         live=_live(services, found),
         failures=failure_views(found.name, services.syncs.failure_groups(found.name)),
         changes=tuple(change_view(change, now) for change in changes),
+        changed=changed_words(changed, shown=len(changes), now=now) if changed else "",
         runs=tuple(run_view(run, now) for run in runs),
         audit=tuple(
             audit_view(entry, now) for entry in services.audit.about("source", found.name, limit=_AUDIT)

@@ -247,6 +247,14 @@ def run_view(run: Run, now: datetime) -> RunRowView:
     )
 
 
+def changed_words(run: Run, *, shown: int, now: datetime) -> str:
+    """What a run changed in all, before the latest of it are listed."""
+    at, counts = when(run.started_at, now), run.counts
+    told = f"{count_words(counts.upserted, 'document')} new or changed, {counts.deleted} removed"
+    more = f"; the latest {shown} of them" if counts.upserted + counts.deleted > shown else ""
+    return f"By the run of {at.relative if at else ''}: {told}{more}."
+
+
 def change_view(change: DocumentChange, now: datetime) -> ChangeView:
     kind = _CHANGES.get(change.kind, change.kind)
     return ChangeView(kind, change.title or change.external_id, change.external_id, when(change.at, now))
