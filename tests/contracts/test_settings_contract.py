@@ -1,6 +1,10 @@
 """What the settings of every connector keep to: they say where secrets go, and never repeat one."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -56,3 +60,14 @@ def test_rules_about_several_settings_name_a_field(kind: str) -> None:
     with pytest.raises(SettingsError) as refused:
         checked_settings(settings_type, several)
     assert set(refused.value.errors) <= set(settings_type.model_fields)
+
+
+def test_the_command_line_names_the_field_and_repeats_no_secret(tmp_path: Path) -> None:
+    environment = {**os.environ, "RUNG_DATA_DIR": str(tmp_path), "TEST_SECRET": SECRET}
+    command = ["source", "add", "s3", "--name", "papers", "--set", "bucket=papers"]
+    asked = ["--secret", "secret_access_key=env:TEST_SECRET", "--access", "everyone"]
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *command, *asked], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "access_key_id" in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr

@@ -165,6 +165,22 @@ def fill(house: House) -> None:
     add(house, "unfinished", "folder", state="draft", settings={"path": "/srv/nowhere"})
 
 
+def test_a_page_that_refreshes_itself_keeps_the_focus_and_tells_of_the_progress(
+    scripted: House, address: str, open_page: OpenPage, enter: Enter
+) -> None:
+    page = open_page()
+    page.set_default_timeout(60_000)
+    enter(page, ANA)
+    fill(scripted)
+    page.goto(f"{address}/sources/repository")
+    page.get_by_role("button", name="Pause").focus()
+    with scripted.database.write() as session:
+        session.get_one(SyncRunRow, "run-repository").upserted = 10_000
+    page.locator("#live-says", has_text="50 % of the documents are done.").wait_for(state="attached")
+    page.get_by_text("10\u202f003 of 20\u202f000 documents").wait_for()
+    assert page.evaluate("document.activeElement.id") == "act-pause"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_state_is_accessible_and_fits_its_width(
@@ -209,6 +225,7 @@ def test_every_state_is_accessible_and_fits_its_width(
     look("list-none", "/sources?q=nothing")
     look("complete", "/sources/handbook")
     look("running", "/sources/repository")
+    look("failures", "/sources/handbook/failures/encrypted")
     look("failed", "/sources/mail%20of%20the%20help%20desk")
     look("removal", "/sources/reports")
     look("waiting", "/sources/wiki")

@@ -193,6 +193,23 @@ def test_what_is_wrong_stands_beside_its_field(ana: TestClient, house: House) ->
     assert len(house.services.sources.list()) == 1
 
 
+def test_no_answer_and_no_log_repeats_a_secret(
+    ana: TestClient, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "hunter2-never-shown"
+    settings = {"bucket": "a b", "access_key_id": "", "secret_access_key": secret, "endpoint": "nowhere"}
+    for wrong in (settings, {**settings, "bucket": "papers", "endpoint": ""}):
+        form = {"name": "papers", **{f"setting-{name}": text for name, text in wrong.items()}}
+        page = ana.post("/sources/add/s3", data=form)
+        body = ana.post("/api/v1/sources", json={"kind": "s3", "name": "papers", "settings": wrong})
+        assert page.status_code == body.status_code == 422 and body.json()["errors"]
+        assert secret not in page.text and secret not in body.text
+    odd = ana.post("/api/v1/sources", json={"kind": "s3", "name": "papers", "settings": secret})
+    assert odd.status_code == 422 and secret not in odd.text
+    said = capfd.readouterr()
+    assert secret not in said.out + said.err + caplog.text
+
+
 def test_a_draft_is_renamed_in_its_form(ana: TestClient, house: House, pages: Path) -> None:
     make(ana, "docs", pages)
     assert 'value="docs"' in ana.get("/sources/docs/set-up").text
