@@ -6,16 +6,14 @@ Rung, so it is tested here and not put into service by hand.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from routing.catalogue.cases import Case
 from routing.llm.judge import JUDGE_ID, MOST_OUTPUT_TOKENS, judge_messages
 from routing.llm.message import ChatMessage
 from routing.tier import TierRequest, TierSpec
 from routing.tiers.closed_book import PROMPT as CLOSED_BOOK_ID
 from routing.tiers.closed_book import closed_book_messages
-
-if TYPE_CHECKING:
-    from routing.catalogue.files import Case
 
 Deployment = Literal["local", "premium"]
 
@@ -37,7 +35,7 @@ class Helper:
     most_tokens: int
     says_not_found: bool
     messages: Callable[[str, TierRequest], tuple[ChatMessage, ...]]
-    problems: "Callable[[Sequence[Case]], Iterator[str]]"
+    problems: Callable[[Sequence[Case]], Iterator[str]]
 
     def tiers(self, specs: Sequence[TierSpec]) -> tuple[str, ...]:
         """The rung whose model it asks, where the ladder has it."""
@@ -54,7 +52,7 @@ def _ask_judge(prompt_id: str, request: TierRequest) -> tuple[ChatMessage, ...]:
     return judge_messages(request.question, first.text, second.text, prompt_id)
 
 
-def _closed_book_problems(cases: "Sequence[Case]") -> Iterator[str]:
+def _closed_book_problems(cases: Sequence[Case]) -> Iterator[str]:
     if not any(case.not_found for case in cases):
         yield "no case tests that nothing is known"
     for case in cases:
@@ -62,7 +60,7 @@ def _closed_book_problems(cases: "Sequence[Case]") -> Iterator[str]:
             yield f"case {case.id} has passages, which this prompt is never sent"
 
 
-def _judge_problems(cases: "Sequence[Case]") -> Iterator[str]:
+def _judge_problems(cases: Sequence[Case]) -> Iterator[str]:
     if not any(case.kind == "injection" for case in cases):
         yield "no case has an injected instruction"
     for verdict in _VERDICTS:

@@ -11,7 +11,7 @@ from routing.adapters.choice import MayReadAll
 from routing.adapters.learning.examples import CallerOf, normalised
 from routing.adapters.learning.judging import token_f1
 from routing.adapters.learning.past import Past, PastAnswer
-from routing.catalogue.files import Case, failures_of
+from routing.catalogue.cases import Case, failures_of
 from routing.citation import without_marks
 from routing.tier import TierAnswer, TierRequest, Turn
 

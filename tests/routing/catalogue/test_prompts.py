@@ -15,11 +15,10 @@ from app.core.errors import (
     RungError,
 )
 from app.core.usage import Work
+from routing.catalogue.cases import Case, failures_of
 from routing.catalogue.files import (
-    Case,
     PromptCard,
     PromptFiles,
-    failures_of,
     family,
     load_tests,
     problems_of,

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from app.core.errors import RungError
 from billing.money import format_money
+from routing.catalogue.cases import Case
 from routing.catalogue.figures import PromptFigures, differences_of
-from routing.catalogue.files import Case, PromptCard
+from routing.catalogue.files import PromptCard
 from routing.catalogue.helpers import HELPERS
 from routing.catalogue.prompts import PromptEntry, Serving
 from web.deps import Services
