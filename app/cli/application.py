@@ -41,10 +41,19 @@ app.add_typer(prompts.app, name="prompt")
 app.add_typer(prices.app, name="price")
 
 
+def _prepare() -> None:
+    # Before any command: the library's own form of a traceback tells the values of variables, secrets too.
+    from app.core.config import get_settings
+    from app.core.logs import configure_logging
+
+    configure_logging(get_settings())
+
+
 def run() -> None:
     """Runs the command line; an error made on purpose becomes one clear message and exit code 1."""
     from app.core.errors import RungError
 
+    app.callback()(_prepare)
     try:
         app()
     except RungError as error:

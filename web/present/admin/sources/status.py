@@ -1,9 +1,10 @@
 """A source's own page: how it stands now, what failed, what ran, what changed, who did what."""
 
 import shlex
+from collections.abc import Mapping
 from datetime import datetime
 
-from app.core.audit import AuditEntry
+from app.core.audit import AuditEntry, Detail
 from ingest.sources import Run, Source
 from ingest.sync.control import DocumentChange, Progress
 from web.present.admin.sources.listing import icon_of
@@ -23,6 +24,7 @@ from web.present.admin.sources.words import (
     STATES,
     count_words,
     duration_words,
+    every_words,
     kind_label,
     location_of,
     run_details,
@@ -263,8 +265,22 @@ def change_view(change: DocumentChange, now: datetime) -> ChangeView:
 def audit_view(entry: AuditEntry, now: datetime) -> AuditView:
     words = _ACTIONS.get(entry.action) or entry.action.replace(".", ": ").replace("_", " ")
     told = [
-        f"{name.replace('_', ' ')} {value}"
+        _detail(name, value, entry.details)
         for name, value in entry.details.items()
         if value not in (None, "", False) and name not in _UNTOLD
     ]
     return AuditView(f"{words} ({', '.join(told)})" if told else words, entry.actor, when(entry.at, now))
+
+
+def _detail(name: str, value: Detail, details: Mapping[str, Detail]) -> str:
+    if name == "every_minutes" and isinstance(value, int):
+        return every_words(value).lower()
+    if name == "watch":
+        return "as changes happen"
+    if name == "prune_share_max" and isinstance(value, int | float):
+        return f"asks before it removes more than {value:.0%}"
+    if name == "mode":
+        return "as the source says" if value == "source" else "the same for all documents"
+    if name == "default":
+        return f"otherwise {value}" if details.get("mode") == "source" else str(value)
+    return f"{name.replace('_', ' ')} {value}"
