@@ -17,7 +17,7 @@ import structlog
 
 from app.core.config import PROJECT_DIR, Settings
 from app.core.errors import RungError
-from ingest.sync.beside import EXIT_ANOTHER_IS_HERE, LOCK_FILE, WorkerTrouble, alone
+from ingest.sync.workers.beside import EXIT_ANOTHER_IS_HERE, LOCK_FILE, WorkerTrouble, alone
 
 IDLE_MINUTES = 5
 LOG_FILE = "worker.log"

@@ -14,7 +14,7 @@ from app.core.db import Database
 from app.core.errors import NotFoundError
 from app.core.identity import AccessList, Caller, may_read
 from ingest.parsing import Heading, Note
-from ingest.sync.holdings import stored_access
+from ingest.sync.writing.holdings import stored_access
 from ingest.tables import DocumentRow, SourceRow
 
 

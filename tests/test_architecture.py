@@ -57,7 +57,7 @@ VENDORS = {
     "dulwich": ("ingest/connectors/git",),
     "imapclient": ("ingest/connectors/imap",),
     "protego": ("ingest/connectors/web",),
-    "watchfiles": ("ingest/sync/watch.py",),
+    "watchfiles": ("ingest/sync/workers/watch.py",),
     "cryptography": ("ingest/credentials/",),
     "docutils": ("ingest/parsing/",),
     "icalendar": ("ingest/parsing/",),

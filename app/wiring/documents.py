@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ingest.sync import SyncEngine
     from ingest.sync.control import SyncControl
     from ingest.sync.scratch import Scratch
-    from ingest.sync.workers import Workers
+    from ingest.sync.workers.register import Workers
 
 
 class Documents(Indexing):
@@ -139,13 +139,13 @@ class Documents(Indexing):
     @cached_property
     def workers(self) -> "Workers":
         """What is known of the workers, and what waits for one."""
-        from ingest.sync.workers import Workers
+        from ingest.sync.workers.register import Workers
 
         return Workers(self.database)
 
     def kind_of_source(self, workspace_id: str, name: str) -> str | None:
         """The kind of connector behind a source, or nothing for a source that is gone."""
-        from ingest.sync.runs import find_source
+        from ingest.sync.records.runs import find_source
 
         try:
             with self.database.read() as session:

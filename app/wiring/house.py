@@ -13,7 +13,7 @@ from app.core.errors import RungError
 from app.wiring.answers import Answers
 
 if TYPE_CHECKING:
-    from ingest.sync.beside import WorkerTrouble
+    from ingest.sync.workers.beside import WorkerTrouble
     from web.deps import HealthCheck, Services
 
 _LONGEST_ANSWER = timedelta(hours=1)
@@ -57,7 +57,7 @@ class House(Answers):
     @cached_property
     def worker_trouble(self) -> "WorkerTrouble":
         """What is wrong with the worker that `serve` keeps."""
-        from ingest.sync.beside import WorkerTrouble
+        from ingest.sync.workers.beside import WorkerTrouble
 
         return WorkerTrouble(self.settings.data_dir)
 

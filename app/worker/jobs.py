@@ -21,8 +21,8 @@ from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import UnavailableError
 from app.worker.turns import TURN_SECONDS, Turns
-from ingest.sync.runs import Runs
-from ingest.sync.workers import Workers, is_running
+from ingest.sync.records.runs import Runs
+from ingest.sync.workers.register import Workers, is_running
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer, WorkflowStatus
@@ -61,7 +61,7 @@ def run_worker(
     """
     from dbos import DBOS
 
-    from ingest.sync.watch import Watcher
+    from ingest.sync.workers.watch import Watcher
 
     workers, wake = Workers(database), threading.Event()
     turns = Turns(engine, database, workers, turn_seconds)

@@ -15,8 +15,8 @@ from app.core.errors import RungError
 from app.core.identity import DEFAULT_WORKSPACE_ID
 from app.core.logs import configure_logging
 from app.worker.jobs import run_worker
-from ingest.sync.beside import EXIT_ANOTHER_IS_HERE, alone
-from ingest.sync.runs import Runs
+from ingest.sync.records.runs import Runs
+from ingest.sync.workers.beside import EXIT_ANOTHER_IS_HERE, alone
 
 if TYPE_CHECKING:
     from app.wiring import House

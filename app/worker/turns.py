@@ -8,9 +8,9 @@ import structlog
 
 from app.core.db import Database
 from app.core.errors import RungError
-from ingest.sync.runs import Runs
+from ingest.sync.records.runs import Runs
 from ingest.sync.work import Turn, TurnOverError
-from ingest.sync.workers import Workers
+from ingest.sync.workers.register import Workers
 
 if TYPE_CHECKING:
     from ingest.sync import SyncEngine

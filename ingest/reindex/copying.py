@@ -11,9 +11,9 @@ from ingest.chunking import Chunk
 from ingest.parsing import Heading, ParsedDocument
 from ingest.reindex.differences import access_texts
 from ingest.reindex.tables import CopyRow
-from ingest.sync.holdings import stored_access
-from ingest.sync.prepare import NewText, chunk_ids, cut
-from ingest.sync.store import point_of
+from ingest.sync.writing.holdings import stored_access
+from ingest.sync.writing.prepare import NewText, chunk_ids, cut
+from ingest.sync.writing.store import point_of
 from ingest.tables import DocumentRow, SourceRow
 from retrieval.generations import Pair
 from retrieval.index import Point

@@ -23,11 +23,11 @@ from app.core.identity import AccessList
 from ingest.connector import About
 from ingest.sources.alone import alone_with
 from ingest.sources.values import AccessChoice
-from ingest.sync.claims import is_held
 from ingest.sync.control import SyncControl
-from ingest.sync.holdings import stored_access
-from ingest.sync.runs import find_source
-from ingest.sync.store import stored
+from ingest.sync.records.claims import is_held
+from ingest.sync.records.runs import find_source
+from ingest.sync.writing.holdings import stored_access
+from ingest.sync.writing.store import stored
 from ingest.tables import DocumentRow, SourceRow
 from retrieval.index import Index
 

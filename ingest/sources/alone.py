@@ -8,9 +8,9 @@ from datetime import datetime
 from app.core.clock import Clock, new_id
 from app.core.db import Database
 from app.core.errors import ConflictError
-from ingest.sync import claims
-from ingest.sync.claims import Claim, Counts, Heartbeat
-from ingest.sync.runs import find_source
+from ingest.sync.records import claims
+from ingest.sync.records.claims import Claim, Counts, Heartbeat
+from ingest.sync.records.runs import find_source
 from ingest.tables import SourceRow
 
 _LOOK_AGAIN_SECONDS = 0.2

@@ -11,7 +11,7 @@ from ingest.connector import SKIPPED_CODES, Connector, Failure, Upsert
 from ingest.document import SourceDocument
 from ingest.parsing import ParsedDocument, ParseError, Parser
 from ingest.parsing.document import Note, page_at
-from ingest.sync.prepare import cut, described
+from ingest.sync.writing.prepare import cut, described
 from retrieval.embedder import Embedder
 from retrieval.passage import place_words
 

@@ -17,10 +17,10 @@ from ingest.connectors import make_connector, read_settings
 from ingest.credentials import Credentials, split_secrets
 from ingest.sources.alone import alone_with
 from ingest.sources.values import CHANGES_SHOWN, Run, Source
-from ingest.sync.claims import is_held
-from ingest.sync.holdings import stored_access
-from ingest.sync.runs import FailureNote, Runs, counts_of, find_source
-from ingest.sync.store import stored
+from ingest.sync.records.claims import is_held
+from ingest.sync.records.runs import FailureNote, Runs, counts_of, find_source
+from ingest.sync.writing.holdings import stored_access
+from ingest.sync.writing.store import stored
 from ingest.tables import ChangeRow, CredentialRow, DocumentRow, FailureRow, SourceRow, SyncRunRow
 from retrieval.index import Index
 

@@ -31,8 +31,8 @@ from ingest.sources.preview import Preview, Previewer
 from ingest.sources.service import Sources, checked_name
 from ingest.sources.values import AccessChoice, Schedule, Source
 from ingest.sync.control import SyncControl
-from ingest.sync.holdings import stored_access
-from ingest.sync.runs import find_source
+from ingest.sync.records.runs import find_source
+from ingest.sync.writing.holdings import stored_access
 from ingest.tables import SourceRow
 from retrieval.index import Index
 

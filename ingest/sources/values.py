@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.identity import NOBODY, AccessList
-from ingest.sync.claims import Counts
+from ingest.sync.records.claims import Counts
 from ingest.tables import AccessMode
 
 CHANGES_SHOWN = 20

@@ -11,12 +11,12 @@ from app.core.db import Database
 from app.core.errors import RungError
 from ingest.connector import Connector
 from ingest.remote import SourceWaitError
-from ingest.sync.claims import Claim, Counts
 from ingest.sync.guards import Repeats
-from ingest.sync.holdings import Held, Holdings
-from ingest.sync.notes import ChangeNote, FailureNote
-from ingest.sync.runs import Runs
-from ingest.sync.store import any_index
+from ingest.sync.records.claims import Claim, Counts
+from ingest.sync.records.notes import ChangeNote, FailureNote
+from ingest.sync.records.runs import Runs
+from ingest.sync.writing.holdings import Held, Holdings
+from ingest.sync.writing.store import any_index
 from ingest.tables import DocumentRow
 from retrieval.index import Index
 

@@ -14,10 +14,10 @@ from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.errors import ConflictError, NotFoundError
 from app.core.identity import DEFAULT_WORKSPACE_ID
-from ingest.sync import queueing
-from ingest.sync.claims import is_held
-from ingest.sync.queueing import PRIORITY_PERSON, PRIORITY_SCHEDULE
-from ingest.sync.runs import FailureNote, find_source
+from ingest.sync.records.claims import is_held
+from ingest.sync.records.runs import FailureNote, find_source
+from ingest.sync.workers import queueing
+from ingest.sync.workers.queueing import PRIORITY_PERSON, PRIORITY_SCHEDULE
 from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow, WorkerRow
 
 __all__ = [

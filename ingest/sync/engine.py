@@ -17,11 +17,11 @@ from ingest.connectors import read_settings
 from ingest.credentials.scrubbing import Scrub, repeats_secret
 from ingest.parsing import Parser
 from ingest.remote import RemoteCalls
-from ingest.sync import claims
-from ingest.sync.claims import Claim, Heartbeat
 from ingest.sync.closing import SyncSummary
+from ingest.sync.records import claims
+from ingest.sync.records.claims import Claim, Heartbeat
+from ingest.sync.records.runs import CancelledError, InterruptedSyncError, PausedError, Runs
 from ingest.sync.reporting import Report, ReportProgress, SyncProgress
-from ingest.sync.runs import CancelledError, InterruptedSyncError, PausedError, Runs
 from ingest.sync.troubles import Ending, ending_of
 from ingest.sync.work import MakeCalls, Tools, Turn, TurnOverError, Work
 from ingest.tables import SourceRow

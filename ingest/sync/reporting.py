@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ingest.sync.claims import Counts
-from ingest.sync.store import Batch
+from ingest.sync.records.claims import Counts
+from ingest.sync.writing.store import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,16 @@ from ingest.credentials.scrubbing import Scrub, scrubber
 from ingest.parsing import Parser
 from ingest.parsing.pool import ParserPool
 from ingest.remote import RemoteCalls
-from ingest.sync.claims import Claim, Heartbeat
 from ingest.sync.closing import Closing, SyncSummary
 from ingest.sync.guards import Repeats
-from ingest.sync.holdings import Holdings, stored_access
-from ingest.sync.prepare import Barrier, Preparer
-from ingest.sync.queueing import retry_ids
+from ingest.sync.records.claims import Claim, Heartbeat
+from ingest.sync.records.runs import InterruptedSyncError, Runs
 from ingest.sync.reporting import Report
-from ingest.sync.runs import InterruptedSyncError, Runs
-from ingest.sync.store import Batch, Store, batches, point_of
-from ingest.sync.threads import InOrder, prefetch
+from ingest.sync.workers.queueing import retry_ids
+from ingest.sync.writing.holdings import Holdings, stored_access
+from ingest.sync.writing.prepare import Barrier, Preparer
+from ingest.sync.writing.store import Batch, Store, batches, point_of
+from ingest.sync.writing.threads import InOrder, prefetch
 from ingest.tables import SourceRow
 from retrieval.embedder import Embedder
 from retrieval.index import Index, Point

@@ -10,13 +10,13 @@ import pytest
 
 from app.core.config import Settings
 from app.keeper import WorkerKeeper
-from ingest.sync.beside import WorkerTrouble, alone
-from ingest.sync.workers import is_running
+from ingest.sync.workers.beside import WorkerTrouble, alone
+from ingest.sync.workers.register import is_running
 
 STEADY = """
 import sys, time
 from pathlib import Path
-from ingest.sync.beside import alone
+from ingest.sync.workers.beside import alone
 with alone(Path(sys.argv[1])) as is_alone:
     if not is_alone:
         sys.exit(75)
@@ -131,7 +131,7 @@ def test_one_that_fails_again_and_again_is_said_and_tried_less_often(
     assert keeper._again_at - before >= 0.8
     # Another process reads it, as long as the one that wrote it lives.
     assert WorkerTrouble(settings.data_dir).read() == trouble.read()
-    monkeypatch.setattr("ingest.sync.beside.is_running", lambda _: False)
+    monkeypatch.setattr("ingest.sync.workers.beside.is_running", lambda _: False)
     assert WorkerTrouble(settings.data_dir).read() is None
     keeper.close()
     assert trouble.read() is None

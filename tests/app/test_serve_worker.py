@@ -18,7 +18,7 @@ from app.core.config import PROJECT_DIR, Settings
 from app.core.db import Database
 from app.core.identity import EVERYONE
 from app.worker import enqueue_sync
-from ingest.sync.workers import Workers, is_running
+from ingest.sync.workers.register import Workers, is_running
 from tests.app.test_worker import wait_for_run
 
 pytestmark = pytest.mark.engine

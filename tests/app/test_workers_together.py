@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from app.core.db import Database
-from ingest.sync.queueing import PRIORITY_PERSON, PRIORITY_SCHEDULE, PRIORITY_WATCH
+from ingest.sync.workers.queueing import PRIORITY_PERSON, PRIORITY_SCHEDULE, PRIORITY_WATCH
 from ingest.tables import DocumentRow
 from tests.app.worker_world import Installation, wait_for
 from tests.ingest.sync_process import open_index

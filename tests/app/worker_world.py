@@ -15,10 +15,10 @@ from sqlmodel import select
 from app.core.clock import new_id
 from app.core.config import PROJECT_DIR, Settings
 from app.core.db import Database
-from ingest.sync import queueing
-from ingest.sync.queueing import PRIORITY_PERSON
-from ingest.sync.runs import Runs, find_source
-from ingest.sync.workers import Workers
+from ingest.sync.records.runs import Runs, find_source
+from ingest.sync.workers import queueing
+from ingest.sync.workers.queueing import PRIORITY_PERSON
+from ingest.sync.workers.register import Workers
 from ingest.tables import SourceRow, SyncRunRow
 
 WORKSPACE = "default"

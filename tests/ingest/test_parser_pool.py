@@ -16,9 +16,9 @@ from ingest.document import SourceDocument
 from ingest.parsing import ParseError
 from ingest.parsing.pool import ParserPool, default_processes
 from ingest.sources import Sources
-from ingest.sync.holdings import Holdings
-from ingest.sync.prepare import Failed, NewText, Preparer
-from ingest.sync.runs import find_source
+from ingest.sync.records.runs import find_source
+from ingest.sync.writing.holdings import Holdings
+from ingest.sync.writing.prepare import Failed, NewText, Preparer
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex
 

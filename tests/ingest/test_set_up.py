@@ -28,7 +28,7 @@ from ingest.sources.looking import Looks
 from ingest.sources.preview import Previewer
 from ingest.sync import SyncEngine
 from ingest.sync.control import SyncControl
-from ingest.sync.holdings import stored_access
+from ingest.sync.writing.holdings import stored_access
 from ingest.tables import CredentialRow, DocumentRow, SourceRow
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex

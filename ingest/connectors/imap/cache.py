@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ingest.connectors.imap.mails import Mail, Part
+from ingest.connectors.imap.mail.mails import Mail, Part
 
 _FORM = 2
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

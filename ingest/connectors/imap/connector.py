@@ -23,7 +23,7 @@ from ingest.connectors.imap.cache import MailCache
 from ingest.connectors.imap.check import check_mailbox
 from ingest.connectors.imap.connection import MailConnection, RefusedError, Status
 from ingest.connectors.imap.folders import Folder, Folders
-from ingest.connectors.imap.items import Batch, plan
+from ingest.connectors.imap.mail.items import Batch, plan
 from ingest.connectors.imap.reading import Reader
 from ingest.connectors.imap.settings import ImapSettings
 from ingest.connectors.imap.state import At, Seen, State

@@ -12,7 +12,7 @@ from ingest.connector import ReadContext
 from ingest.connectors.imap.access import person, read_acl
 from ingest.connectors.imap.cache import MailCache
 from ingest.connectors.imap.connection import ClosedError, MailConnection, RefusedError
-from ingest.connectors.imap.mails import HEADERS, Mail, is_gone, read_summary, refused_mail
+from ingest.connectors.imap.mail.mails import HEADERS, Mail, is_gone, read_summary, refused_mail
 from ingest.connectors.imap.settings import ImapSettings
 from ingest.connectors.paths import PathPatterns
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from app.core.identity import AccessList
 from ingest.connector import Change, Failure, KnownRevision, Unchanged, Upsert
 from ingest.connectors.imap.connection import ClosedError, MailConnection, RefusedError
-from ingest.connectors.imap.content import GoneError, as_mbox, attachment_bytes, fetch_whole, mail_bytes
 from ingest.connectors.imap.folders import Folder
-from ingest.connectors.imap.items import Item
-from ingest.connectors.imap.mails import Part
+from ingest.connectors.imap.mail.content import GoneError, as_mbox, attachment_bytes, fetch_whole, mail_bytes
+from ingest.connectors.imap.mail.items import Item
+from ingest.connectors.imap.mail.mails import Part
 from ingest.document import SourceDocument
 from ingest.parsing.formats import supports, unsupported
 

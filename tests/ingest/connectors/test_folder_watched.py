@@ -11,8 +11,8 @@ import pytest
 from app.core.config import Settings
 from app.core.db import Database
 from ingest.parsing import ParserProcess
-from ingest.sync import watch
-from ingest.sync.watch import Watcher
+from ingest.sync.workers import watch
+from ingest.sync.workers.watch import Watcher
 from tests.ingest.sync.world import NAME, World
 
 LONGEST_SECONDS = 60

@@ -297,7 +297,7 @@ def test_two_machines_whose_clocks_differ_lose_nothing(
             return
         taken.append("begun")
         with monkeypatch.context() as patch:
-            patch.setattr("ingest.sync.claims.socket.gethostname", lambda: "elsewhere")
+            patch.setattr("ingest.sync.records.claims.socket.gethostname", lambda: "elsewhere")
             taken.append(other.sync().state)
 
     script.before_item = take_over

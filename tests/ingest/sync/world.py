@@ -19,7 +19,7 @@ from ingest.remote import RemoteCalls
 from ingest.sources import Run, Source, Sources
 from ingest.sync import SyncEngine, SyncSummary
 from ingest.sync.control import SyncControl
-from ingest.sync.runs import Runs
+from ingest.sync.records.runs import Runs
 from ingest.tables import DocumentRow, SourceRow
 from tests.fakes.embedder import HashEmbedder
 from tests.fakes.index import MemoryIndex

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 from ingest.sync.control import FailureGroup
-from ingest.sync.runs import FailureNote
+from ingest.sync.records.runs import FailureNote
 from web.present.admin.sources.views import FailureGroupView, FailureItemView, FailureListView
 from web.present.admin.sources.words import failure_words, source_href
 

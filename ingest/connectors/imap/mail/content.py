@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ingest.connectors.imap.connection import MailConnection
-from ingest.connectors.imap.mails import Mail, Part
+from ingest.connectors.imap.mail.mails import Mail, Part
 
 _TAKEN_OUT = re.compile(
     rb"^(?:content-[a-z-]+|mime-version):.*(?:\r?\n[ \t].*)*\r?\n?", re.IGNORECASE | re.MULTILINE

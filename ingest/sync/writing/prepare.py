@@ -17,8 +17,8 @@ from ingest.document import SourceDocument
 from ingest.parsing import ParsedDocument, ParseError, Parser
 from ingest.parsing.document import one_line
 from ingest.parsing.pool import ParserPool
-from ingest.sync.holdings import Held, Holdings
-from ingest.sync.runs import FailureNote
+from ingest.sync.records.runs import FailureNote
+from ingest.sync.writing.holdings import Held, Holdings
 from retrieval.embedder import Embedder
 
 PIPELINE_VERSION = "3"

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlmodel import Session, col, delete, select
 
 from ingest.connector import SKIPPED_CODES
-from ingest.sync.claims import Claim
+from ingest.sync.records.claims import Claim
 from ingest.tables import ChangeRow, FailureRow
 
 CHANGES_KEPT = 200

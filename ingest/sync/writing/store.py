@@ -22,11 +22,11 @@ from app.core.db import Database
 from app.core.identity import AccessList
 from ingest.chunking import Chunk
 from ingest.connector import Checkpoint
-from ingest.sync.claims import Claim
-from ingest.sync.holdings import Held
-from ingest.sync.notes import ChangeKind, ChangeNote
-from ingest.sync.prepare import Barrier, Failed, Gone, Item, NewText, SameText
-from ingest.sync.runs import Runs
+from ingest.sync.records.claims import Claim
+from ingest.sync.records.notes import ChangeKind, ChangeNote
+from ingest.sync.records.runs import Runs
+from ingest.sync.writing.holdings import Held
+from ingest.sync.writing.prepare import Barrier, Failed, Gone, Item, NewText, SameText
 from ingest.tables import DocumentRow, DocumentState, SourceRow
 from retrieval.index import Index, Point
 from retrieval.index.protocol import Vector

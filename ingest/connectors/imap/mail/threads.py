@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.connectors.imap.mails import Mail
+from ingest.connectors.imap.mail.mails import Mail
 
 _REPLY = re.compile(
     r"^\s*(?:(?:re|aw|antw|sv|vs|fw|fwd|wg|tr|rif|odp)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE

@@ -12,9 +12,10 @@ from sqlmodel import col, delete, func, or_, select
 from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.identity import SYSTEM
-from ingest.sync import claims, queueing
-from ingest.sync.queueing import PRIORITY_SCHEDULE, WORKER_SILENT_AFTER
-from ingest.sync.runs import Runs, find_source
+from ingest.sync.records import claims
+from ingest.sync.records.runs import Runs, find_source
+from ingest.sync.workers import queueing
+from ingest.sync.workers.queueing import PRIORITY_SCHEDULE, WORKER_SILENT_AFTER
 from ingest.tables import SourceRow, SyncRunRow, WorkerRow
 
 _FORGOTTEN_AFTER = timedelta(days=1)

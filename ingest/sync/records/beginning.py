@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, func, select
 
 from app.core.errors import ConflictError
-from ingest.sync import queueing
+from ingest.sync.workers import queueing
 from ingest.tables import SourceRow, SyncRunRow
 
 

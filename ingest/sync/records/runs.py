@@ -10,12 +10,13 @@ from sqlmodel import Session, col, delete, or_, select
 from app.core.clock import Clock, new_id, utc_now
 from app.core.db import Database
 from app.core.errors import ConflictError, NotFoundError
-from ingest.sync import claims, notes, queueing
-from ingest.sync.beginning import next_run
-from ingest.sync.claims import Claim, Counts
-from ingest.sync.notes import ChangeNote, FailureNote
-from ingest.sync.queueing import PRIORITY_PERSON
+from ingest.sync.records import claims, notes
+from ingest.sync.records.beginning import next_run
+from ingest.sync.records.claims import Claim, Counts
+from ingest.sync.records.notes import ChangeNote, FailureNote
 from ingest.sync.stops import CancelledError, InterruptedSyncError, PausedError
+from ingest.sync.workers import queueing
+from ingest.sync.workers.queueing import PRIORITY_PERSON
 from ingest.tables import ChangeRow, FailureRow, SourceRow, SyncRunRow
 
 __all__ = ["CancelledError", "FailureNote", "InterruptedSyncError", "PausedError", "Runs", "find_source"]

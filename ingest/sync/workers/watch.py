@@ -10,9 +10,9 @@ from app.core.audit import AuditLog
 from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.identity import SYSTEM
-from ingest.sync.queueing import PRIORITY_WATCH
-from ingest.sync.runs import Runs
-from ingest.sync.workers import Workers
+from ingest.sync.records.runs import Runs
+from ingest.sync.workers.queueing import PRIORITY_WATCH
+from ingest.sync.workers.register import Workers
 
 QUIET_MS = 1_500
 """So long nothing may change before a sync is wanted, so that a copy of many files is one sync."""

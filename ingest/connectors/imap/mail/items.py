@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.connectors.imap.folders import quoted
-from ingest.connectors.imap.mails import Mail, Part
-from ingest.connectors.imap.threads import Thread, group, split, without_copies
+from ingest.connectors.imap.mail.mails import Mail, Part
+from ingest.connectors.imap.mail.threads import Thread, group, split, without_copies
 
 _LONGEST_KEY = 200
 

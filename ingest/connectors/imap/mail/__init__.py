@@ -1,0 +1,1 @@
+"""Mails as documents: what is known of them, their threads, and the bytes of their parts."""

@@ -1,0 +1,1 @@
+"""Who runs next: the waiting runs, schedules and watched folders, and the workers that share them."""
