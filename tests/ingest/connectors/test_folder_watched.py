@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.audit import AuditEntry
 from app.core.config import Settings
 from app.core.db import Database
 from ingest.parsing import ParserProcess
@@ -37,6 +38,7 @@ def woken(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.E
     """Set each time that the watcher wants a sync."""
     monkeypatch.setattr(watch, "QUIET_MS", 100)
     monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "_AGAIN_SECONDS", 0.2)
     event, stop = threading.Event(), threading.Event()
     thread = threading.Thread(target=Watcher(world.database, world.audit, event.set).run, args=(stop,))
     thread.start()
@@ -59,14 +61,18 @@ def take_in(world: World, woken: threading.Event, change: Callable[[], object]) 
     return {name: row.text for name, row in world.rows().items()}
 
 
-def test_changes_of_every_kind_are_taken_in(world: World, woken: threading.Event, root: Path) -> None:
+def until_watched(world: World, woken: threading.Event, root: Path) -> None:
     probe = root / "probe.txt"
-    while not woken.is_set():  # until the folder is really being watched
+    while not woken.is_set():
         probe.write_text("x")
         woken.wait(0.2)
     probe.unlink()
     time.sleep(0.5)
     world.sync()
+
+
+def test_changes_of_every_kind_are_taken_in(world: World, woken: threading.Event, root: Path) -> None:
+    until_watched(world, woken, root)
     assert take_in(world, woken, lambda: (root / "a.md").write_text("One.")) == {"a.md": "One."}
     assert take_in(world, woken, lambda: (root / "a.md").write_text("Two.")) == {"a.md": "Two."}
 
@@ -96,3 +102,34 @@ def test_what_cannot_be_watched_is_said(world: World, root: Path, woken: threadi
             return
         time.sleep(0.1)
     raise AssertionError("nothing was said")
+
+
+def test_a_folder_that_goes_away_and_comes_back_is_watched_again_and_that_is_told_once(
+    world: World, woken: threading.Event, root: Path
+) -> None:
+    until_watched(world, woken, root)
+    take_in(world, woken, lambda: (root / "a.md").write_text("One."))
+    root.rename(root.with_name("away"))
+    told = wait_for_note(world)
+    assert len(told) == 1 and "schedule" in str(told[0].details["instead"])
+
+    def come_back() -> None:
+        root.mkdir()
+        (root / "a.md").write_text("Two.")
+
+    assert take_in(world, woken, come_back) == {"a.md": "Two."}
+    assert take_in(world, woken, lambda: (root / "a.md").write_text("Three.")) == {"a.md": "Three."}
+    assert len(notes(world)) == 1
+
+
+def notes(world: World) -> list[AuditEntry]:
+    return [entry for entry in world.audit.about("source", NAME) if entry.action == "source.not_watched"]
+
+
+def wait_for_note(world: World) -> list[AuditEntry]:
+    """Waits for the first, and as long again as several tries take."""
+    until = time.monotonic() + LONGEST_SECONDS
+    while not notes(world) and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(1)
+    return notes(world)
