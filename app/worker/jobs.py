@@ -20,9 +20,10 @@ from app.core.audit import AuditLog
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.errors import UnavailableError
+from app.core.processes import is_running
 from app.worker.turns import TURN_SECONDS, Turns
 from ingest.sync.records.runs import Runs
-from ingest.sync.workers.register import Workers, is_running
+from ingest.sync.workers.register import Workers
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig, Serializer, WorkflowStatus

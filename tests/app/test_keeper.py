@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
+from app.core.processes import is_running
 from app.keeper import WorkerKeeper
 from ingest.sync.workers.beside import WorkerTrouble, alone
-from ingest.sync.workers.register import is_running
 
 STEADY = """
 import sys, time

@@ -17,8 +17,9 @@ import pytest
 from app.core.config import PROJECT_DIR, Settings
 from app.core.db import Database
 from app.core.identity import EVERYONE
+from app.core.processes import is_running
 from app.worker import enqueue_sync
-from ingest.sync.workers.register import Workers, is_running
+from ingest.sync.workers.register import Workers
 from tests.app.test_worker import wait_for_run
 
 pytestmark = pytest.mark.engine

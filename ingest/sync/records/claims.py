@@ -15,6 +15,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from app.core.errors import ConflictError
+from app.core.processes import is_running
 from ingest.tables import SourceRow
 
 HEARTBEAT_SECONDS = 10.0
@@ -120,17 +121,7 @@ def is_held(source: SourceRow, now: datetime) -> bool:
         # A container's processes get the same numbers again: only a claim that we know of is ours.
         with _own_claims_lock:
             return source.claim_id in _own_claims
-    return _is_alive(int(pid))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return is_running(int(pid))
 
 
 def take(session: Session, source: SourceRow, claim_id: str, now: datetime) -> None:

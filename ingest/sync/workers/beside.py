@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from ingest.sync.workers.register import is_running
+from app.core.processes import is_running
 
 EXIT_ANOTHER_IS_HERE = 75
 """How such a worker ends while another one is on the data folder."""

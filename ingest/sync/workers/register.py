@@ -1,6 +1,5 @@
 """What workers know of each other, and what the clock wants of them."""
 
-import os
 import random
 import socket
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from sqlmodel import col, delete, func, or_, select
 from app.core.clock import Clock, utc_now
 from app.core.db import Database
 from app.core.identity import SYSTEM
+from app.core.processes import is_running
 from ingest.sync.records import claims
 from ingest.sync.records.runs import Runs, find_source
 from ingest.sync.workers import queueing
@@ -145,14 +145,3 @@ def _next(source: SourceRow, now: datetime) -> datetime:
 def _is_gone(worker_id: str) -> bool:
     host, _, pid = worker_id.rpartition(":")
     return host == socket.gethostname() and pid.isdigit() and not is_running(int(pid))
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process of this machine is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
