@@ -20,7 +20,7 @@ def is_running(pid: int) -> bool:
 
 
 def _state(pid: int) -> str:
-    """The letter for its state, as Linux gives it (proc_pid_stat(5)); nothing elsewhere, or for one now gone."""
+    """The letter of its state, as Linux gives it (proc_pid_stat(5)); empty elsewhere, or once it is gone."""
     try:
         about = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
